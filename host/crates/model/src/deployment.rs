@@ -1,0 +1,207 @@
+//! A deployment, resolved: package by digest, settings, role bindings, triggers and the powers that are left after
+//! request ∩ grant. What the engine runs; how it is written in files is the business of the configuration.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::notification::Class;
+use crate::{Capability, DeviceNo, Name, Span, Trigger, Value};
+
+/// SHA-256 of a package's bytes; written as `sha256:` and 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PackageDigest(pub [u8; 32]);
+
+impl fmt::Display for PackageDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sha256:")?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for PackageDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deployment {
+    /// The operator's name for it; orders deployments and stands in every id.
+    pub name: Name,
+    pub package: PackageRef,
+    pub world: World,
+    pub key: KeyKind,
+    pub lifecycle: Lifecycle,
+    pub state_version: u32,
+    /// Which completions wake the rule.
+    pub completions: Vec<Name>,
+    /// The deployment's settings as JSON text, defaults filled in.
+    pub settings: Name,
+    pub roles: Vec<Role>,
+    /// In manifest order, the order in which they wake the rule.
+    pub triggers: Vec<Trigger>,
+    pub histories: Vec<History>,
+    pub grants: Grants,
+    /// Metric names that the rule may count and observe.
+    pub metrics: Vec<Name>,
+    pub limits: Limits,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackageRef {
+    /// The rule's id, as its manifest says.
+    pub id: Name,
+    pub version: Name,
+    pub digest: PackageDigest,
+}
+
+impl fmt::Display for PackageRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.id, self.version)
+    }
+}
+
+/// Which world of our WIT a package targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum World {
+    Rule,
+    Engagement,
+    Codec,
+    Interlock,
+}
+
+impl World {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Rule => "rule",
+            Self::Engagement => "engagement",
+            Self::Codec => "codec",
+            Self::Interlock => "interlock",
+        }
+    }
+}
+
+/// The unit of order and of state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyKind {
+    Device,
+    Site,
+    Person,
+    One,
+}
+
+/// How long an instance of the package lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lifecycle {
+    Event,
+    #[default]
+    Turn,
+    Warm,
+}
+
+/// The devices that the deployment binds to one role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    pub name: Name,
+    /// Empty: any.
+    pub capabilities: Vec<Capability>,
+    pub many: bool,
+    /// In the order of the deployment's file.
+    pub members: Vec<DeviceNo>,
+}
+
+/// A window that `devices.summarise` may answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    pub role: Name,
+    pub capability: Capability,
+    /// At most 31 days.
+    pub window: Span,
+    pub buckets: u16,
+}
+
+/// The powers that are left: requested by the manifest and granted by the operator.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Grants {
+    pub commands: Vec<CommandGrant>,
+    pub notifications: Vec<NotificationGrant>,
+    /// Topic filters.
+    pub publish: Vec<Name>,
+    /// Names of emissions.
+    pub emit: Vec<Name>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CommandGrant {
+    pub role: Name,
+    pub action: Name,
+    /// Allowed values by argument; an argument that is not listed is free.
+    pub arguments: BTreeMap<Name, ArgumentRange>,
+    /// Inclusive, 1 to 16; the upper end is the default.
+    pub priority: (u8, u8),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum ArgumentRange {
+    /// Both ends belong to it.
+    Between(f64, f64),
+    OneOf(Vec<Value>),
+}
+
+impl ArgumentRange {
+    #[must_use]
+    pub fn holds(&self, value: &Value) -> bool {
+        match self {
+            Self::Between(low, high) => value.as_f64().is_some_and(|n| *low <= n && n <= *high),
+            Self::OneOf(values) => values.iter().any(|v| v.same(value)),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotificationGrant {
+    pub template: Name,
+    /// From the approved template, never from the rule.
+    pub class: Class,
+    pub purpose: Name,
+}
+
+/// Limits that a manifest may tighten against the host's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub fuel_per_event: u64,
+    pub memory_bytes: usize,
+    pub effects_per_event: usize,
+    pub effects_per_minute: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        use crate::limits;
+        Self {
+            fuel_per_event: limits::FUEL_PER_EVENT,
+            memory_bytes: limits::INSTANCE_MEMORY,
+            effects_per_event: limits::EFFECTS_PER_EVENT,
+            effects_per_minute: limits::EFFECTS_PER_MINUTE,
+        }
+    }
+}
+
+impl Deployment {
+    #[must_use]
+    pub fn role(&self, name: &str) -> Option<&Role> {
+        self.roles.iter().find(|role| &*role.name == name)
+    }
+
+    /// The first role that binds this device.
+    #[must_use]
+    pub fn role_of(&self, device: DeviceNo) -> Option<&Role> {
+        self.roles.iter().find(|role| role.members.contains(&device))
+    }
+}

@@ -1,0 +1,119 @@
+//! Inputs: everything that may change a partition, as the journal keeps it. Nothing else wakes the engine.
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Freshness, Message, Outcome, Reading};
+use crate::{Attributes, DeviceNo, Effect, Id, Instant, Name};
+
+/// One observed fact, normalised at the edge, before the partition has stamped it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// Unique in the installation: the source's own id, or one given when the message was taken.
+    pub id: Name,
+    /// The connection, endpoint or recording that it came from.
+    pub source: Name,
+    /// Whether `id` is the source's own, so that the same id again is a duplicate.
+    #[serde(default)]
+    pub own_id: bool,
+    /// The device's own time; none where it gives none.
+    pub occurred_at: Option<Instant>,
+    pub body: Body,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Attributes,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Body {
+    /// A device reported.
+    Observation { device: DeviceNo, freshness: Freshness, readings: Vec<Reading> },
+    /// A device or its gateway came or went.
+    Availability { device: DeviceNo, available: bool },
+    /// A raw message, for `message` triggers.
+    Message(Message),
+    /// What a sink made of an effect.
+    Settled(Settled),
+    /// An operator's own command.
+    Manual { device: DeviceNo, action: Name, arguments: Attributes },
+    /// The host itself.
+    Host(HostEvent),
+    /// An effect proposed in another partition, for an actuator of this one.
+    Transfer(Transfer),
+    /// Nothing but the clock moved.
+    Advance,
+}
+
+/// The result of one effect at one sink.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settled {
+    pub effect: Id,
+    pub sink: Name,
+    pub outcome: Outcome,
+    pub reason: Option<Name>,
+    /// Counted from 1.
+    pub attempt: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostEvent {
+    /// The host started: engine version, time-zone data version.
+    Started { engine: Name, zones: Name },
+    /// The sources have delivered what had waited, or 30 s have passed since the start.
+    CaughtUp,
+    Stopped,
+    /// A broker forgot our session: messages between may be lost.
+    SessionLost { source: Name },
+}
+
+/// Numbered densely per (sender, receiver), so that the receiver drops repeats.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Transfer {
+    pub from: u16,
+    pub sequence: u64,
+    pub effect: Effect,
+    pub origin: Origin,
+}
+
+/// Where an effect comes from: enough to decide it elsewhere and to report back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    pub id: Id,
+    pub deployment: Name,
+    pub key: Name,
+    pub event: Name,
+    pub index: u32,
+    pub tag: Option<Name>,
+    pub because: Option<Name>,
+    /// Causal depth: 0 for an effect of an outside event.
+    pub depth: u8,
+    pub at: Instant,
+}
+
+impl Body {
+    /// The word for this kind in the journal.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Observation { .. } => "observation",
+            Self::Availability { .. } => "availability",
+            Self::Message(_) => "message",
+            Self::Settled(_) => "settled",
+            Self::Manual { .. } => "manual",
+            Self::Host(_) => "host",
+            Self::Transfer(_) => "transfer",
+            Self::Advance => "advance",
+        }
+    }
+
+    /// The device that it concerns, if one.
+    #[must_use]
+    pub fn device(&self) -> Option<DeviceNo> {
+        match self {
+            Self::Observation { device, .. } | Self::Availability { device, .. } | Self::Manual { device, .. } => {
+                Some(*device)
+            }
+            Self::Message(_) | Self::Settled(_) | Self::Host(_) | Self::Transfer(_) | Self::Advance => None,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Every limit of the engine, with its reason. `doctor` shows them; each has a test at the limit and one past it.
+
+use crate::Span;
+
+/// Largest payload of one message or request item. Device payloads are a few hundred bytes; this leaves room for a
+/// gateway's batch and keeps a flood of the largest ones within a turn.
+pub const PAYLOAD_BYTES: usize = 256 * 1024;
+/// Deepest nesting of a JSON payload: what the JSON parser allows without exhausting a thread's stack.
+pub const JSON_DEPTH: usize = 128;
+/// Readings of one event: a LoRaWAN or OBD frame has under forty.
+pub const READINGS_PER_EVENT: usize = 64;
+/// Different capability names of one process: they are kept for its life.
+pub const CAPABILITIES: usize = 4_096;
+
+/// A turn closes at this many inputs: past it a commit's cost per event no longer falls.
+pub const TURN_INPUTS: usize = 256;
+/// A turn closes at this many bytes of inputs, so that one commit stays under a WAL checkpoint's worth.
+pub const TURN_BYTES: usize = 512 * 1024;
+/// A turn closes when its rules have burnt this much fuel: about 50 ms on a small ARM board.
+pub const TURN_FUEL: u64 = 200_000_000;
+
+/// Fuel of one event: a thousand times what a typical rule takes, 5 ms on a server.
+pub const FUEL_PER_EVENT: u64 = 20_000_000;
+/// Fuel that each host call costs besides what the guest burns, so that a tight loop of them ends too.
+pub const HOST_CALL_FUEL: u64 = 200;
+/// Fuel for each byte that a host call carries either way.
+pub const HOST_CALL_FUEL_PER_BYTE: u64 = 1;
+/// Linear memory of one instance: enough for Python and QuickJS, not for StarlingMonkey, whose rules raise it.
+pub const INSTANCE_MEMORY: usize = 64 * 1024 * 1024;
+/// Table elements of one instance: Python guests need about 8 000.
+pub const INSTANCE_TABLE: usize = 100_000;
+/// Bytes that one host call or one answer may make the host allocate.
+pub const CALL_BYTES: usize = 1024 * 1024;
+/// Bytes that one event may write: state and effects together.
+pub const WRITES_PER_EVENT: usize = 256 * 1024;
+/// Effects of one event.
+pub const EFFECTS_PER_EVENT: usize = 64;
+/// Effects of one deployment and partition in a minute, unless its manifest asks for less.
+pub const EFFECTS_PER_MINUTE: u32 = 6_000;
+/// Commands to one target in a minute: a relay that switches more often wears out.
+pub const COMMANDS_PER_TARGET_PER_MINUTE: u32 = 60;
+/// Bytes of log lines of one event.
+pub const LOG_PER_EVENT: usize = 16 * 1024;
+/// Metric names of one rule.
+pub const METRICS: usize = 32;
+/// Bytes of one state value.
+pub const STATE_VALUE_BYTES: usize = 64 * 1024;
+/// Names in one key's state.
+pub const STATE_NAMES: usize = 10_000;
+/// Bytes of one state name, timer name or tag.
+pub const NAME_BYTES: usize = 256;
+/// Size of one package.
+pub const PACKAGE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Longest chain of effects that cause effects.
+pub const CAUSAL_DEPTH: u8 = 16;
+/// Effects that one outside event may cause in one partition, directly and through others.
+pub const EFFECTS_PER_ROOT: u32 = 256;
+/// A timer due at least this long after it was set starts a new chain.
+pub const TIMER_ROOT_AFTER: Span = Span::from_secs(1);
+
+/// How much older than the device's newest event is merely out of order; older is late.
+pub const LATENESS: Span = Span::from_mins(10);
+/// How far ahead of the host a device's clock may be before its time is replaced.
+pub const AHEAD: Span = Span::from_mins(2);
+/// Outages shorter than this are a blink and cause no event.
+pub const OUTAGE_MIN: Span = Span::from_secs(30);
+/// Unknown time that a `held` counts where neither `stale` nor `gap-max` says otherwise.
+pub const GAP_MAX: Span = Span::from_mins(5);
+/// After a start the clock decides no hold before the sources have caught up, at most this long.
+pub const CATCH_UP: Span = Span::from_secs(30);
+/// How late an overdue timer or schedule still fires by default.
+pub const OVERDUE: Span = Span::from_hours(1);
+/// Longest window of a history.
+pub const HISTORY_WINDOW: Span = Span::from_days(31);
+/// Buckets of a history unless the manifest says otherwise.
+pub const HISTORY_BUCKETS: u16 = 60;
+
+/// How long a source's own ids are remembered.
+pub const DUPLICATE_AGE: Span = Span::from_hours(24);
+/// How many of them a partition remembers.
+pub const DUPLICATES: usize = 1_000_000;
+
+/// Tries of an event that failed for a passing reason.
+pub const TRIES: u32 = 10;
+/// First wait between them; doubles.
+pub const RETRY_FIRST: Span = Span::from_secs(1);
+/// Longest wait between them.
+pub const RETRY_LONGEST: Span = Span::from_mins(5);
+
+/// A command that says nothing else is not sent after this.
+pub const COMMAND_EXPIRY: Span = Span::from_mins(5);
+/// How long a device has to report what it was asked, unless its profile says otherwise.
+pub const CONFIRM_WITHIN: Span = Span::from_secs(10);
+/// How often an unconfirmed command is sent again, unless the profile says otherwise.
+pub const CONFIRM_RETRIES: u8 = 0;
+/// Effects that wait for one target; past it the oldest expires, counted.
+pub const OUTBOX_PER_TARGET: usize = 1_000;
+/// How long an effect may wait for its target.
+pub const OUTBOX_AGE: Span = Span::from_hours(24);
+
+/// Partitions of a new installation; fixed once it exists.
+pub const PARTITIONS: u16 = 16;
+
+const _: () = {
+    assert!(PAYLOAD_BYTES <= TURN_BYTES, "a turn must have room for the largest payload");
+    assert!(STATE_VALUE_BYTES <= WRITES_PER_EVENT, "an event must be able to write the largest value");
+    assert!(FUEL_PER_EVENT <= TURN_FUEL, "a turn must have fuel for one event");
+    assert!(WRITES_PER_EVENT <= CALL_BYTES, "an answer must be able to hold all that an event may write");
+};

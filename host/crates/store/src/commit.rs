@@ -1,0 +1,131 @@
+//! The commit: all that one turn of one partition changes, as one value. The store applies it whole or not at all,
+//! and nothing else writes.
+
+use model::{Id, Instant, Name, outgoing::Outgoing};
+
+/// Everything that one turn of one partition changes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Commit {
+    pub partition: u16,
+    /// In order of their sequence.
+    pub journal: Vec<JournalRow>,
+    /// The partition's own state: later changes of one key win.
+    pub changes: Vec<Change>,
+    pub decisions: Vec<DecisionRow>,
+    /// Effects that wait for their sink.
+    pub outbox: Vec<OutboxRow>,
+    /// Outbox rows that are finished: (effect, sink).
+    pub settled: Vec<(Id, Name)>,
+    pub dead_letters: Vec<DeadLetterRow>,
+}
+
+/// One observed or derived record. The store adds the payload's digest and the hash chain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JournalRow {
+    /// Dense within the partition, from 1.
+    pub sequence: u64,
+    /// The partition's clock when it took the record.
+    pub at: Instant,
+    /// Whether replay feeds it; what is derived is computed again and compared.
+    pub observed: bool,
+    /// `observation`, `message`, `timer`, …
+    pub kind: &'static str,
+    /// The person that it concerns.
+    pub subject: Option<Name>,
+    pub key: Option<Name>,
+    /// MessagePack of the record.
+    pub payload: Box<[u8]>,
+}
+
+/// The tables of a partition's state. The numbers are written to disk: never reuse one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Table {
+    /// One row: clock, next sequence, accounts.
+    Partition = 1,
+    /// By device.
+    Twin = 2,
+    /// By deployment, trigger, device.
+    Trigger = 3,
+    /// By deployment, key, name.
+    State = 4,
+    /// By deployment, key, name.
+    Timer = 5,
+    /// By deployment, key, sequence.
+    Pending = 6,
+    /// By deployment, device, capability.
+    History = 7,
+    /// By source, id.
+    Seen = 8,
+    /// Numbers of transfers, by peer.
+    Transfer = 9,
+    /// Commands in flight, by device and capability.
+    Flight = 10,
+    /// What the partition knows of a deployment: its switch, its accounts.
+    Deployment = 11,
+}
+
+impl Table {
+    pub const ALL: [Self; 11] = [
+        Self::Partition,
+        Self::Twin,
+        Self::Trigger,
+        Self::State,
+        Self::Timer,
+        Self::Pending,
+        Self::History,
+        Self::Seen,
+        Self::Transfer,
+        Self::Flight,
+        Self::Deployment,
+    ];
+}
+
+/// One row of a partition's state put or removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub table: Table,
+    /// The parts of the key, a zero byte between them; numbers big-endian, so that rows sort as their numbers do.
+    pub key: Box<[u8]>,
+    /// MessagePack; none removes the row.
+    pub value: Option<Box<[u8]>>,
+}
+
+/// One decision with the columns that `why` searches by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DecisionRow {
+    /// The journal record that caused it.
+    pub sequence: u64,
+    /// Unique within the sequence.
+    pub index: u32,
+    pub at: Instant,
+    pub deployment: Name,
+    pub key: Name,
+    pub effect: Option<Id>,
+    /// Whether it holds an effect or a refusal: kept longer than one that holds neither.
+    pub notable: bool,
+    /// MessagePack of the [`model::Decision`].
+    pub payload: Box<[u8]>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutboxRow {
+    pub outgoing: Outgoing,
+    /// Attempts so far; the row is put again with a higher number when it is to be retried.
+    pub attempts: u32,
+    /// Not before this.
+    pub due: Instant,
+}
+
+/// An event that was given up, with all that is needed to run it again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadLetterRow {
+    pub sequence: u64,
+    pub at: Instant,
+    pub deployment: Name,
+    pub key: Name,
+    pub reason: Name,
+    pub message: Name,
+    /// A self-contained case.
+    pub case: Box<[u8]>,
+}
