@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::notification::Class;
-use crate::{Capability, DeviceNo, Name, Span, Trigger, Value};
+use crate::{Capability, DeviceNo, Name, Selector, Span, Trigger, Value};
 
 /// SHA-256 of a package's bytes; written as `sha256:` and 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -114,6 +114,8 @@ pub struct Role {
     pub many: bool,
     /// In the order of the deployment's file.
     pub members: Vec<DeviceNo>,
+    /// Set where the deployment's file binds by description: devices found later that match it join the members.
+    pub selector: Option<Selector>,
 }
 
 /// A window that `devices.summarise` may answer.
