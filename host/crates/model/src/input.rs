@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Freshness, Message, Outcome, Reading};
-use crate::{Attributes, DeviceNo, Effect, Id, Instant, Name};
+use crate::{Attributes, DeviceNo, Id, Instant, Name};
 
 /// One observed fact, normalised at the edge, before the partition has stamped it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,24 @@ pub struct Input {
     pub body: Body,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Attributes,
+    /// How a redelivery of the same message would be recognised; none where the source cannot redeliver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redelivery: Option<Redelivery>,
+}
+
+/// What an MQTT message of QoS 1 or 2 carries so that the same message, sent again, is taken once.
+///
+/// It is a redelivery when `again` is set and (`session`, `packet`, `digest`) is among those committed and the packet
+/// identifier has not been used for another message of that session since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redelivery {
+    /// Whose packet identifiers these are: the client that the message was sent to, or by for the embedded broker.
+    pub session: Name,
+    pub packet: u16,
+    /// The DUP flag: the sender says that it has sent this before.
+    pub again: bool,
+    /// Of session, topic, payload, and the device where one message gives several inputs.
+    pub digest: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,7 +55,7 @@ pub enum Body {
     Manual { device: DeviceNo, action: Name, arguments: Attributes },
     /// The host itself.
     Host(HostEvent),
-    /// An effect proposed in another partition, for an actuator of this one.
+    /// Something from another partition.
     Transfer(Transfer),
     /// Nothing but the clock moved.
     Advance,
@@ -71,8 +89,17 @@ pub enum HostEvent {
 pub struct Transfer {
     pub from: u16,
     pub sequence: u64,
-    pub effect: Effect,
-    pub origin: Origin,
+    pub body: TransferBody,
+}
+
+/// What travels between partitions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TransferBody {
+    /// An effect that passed the gates of its proposer and is decided here; the decision holds the answers so far.
+    Effect { origin: Origin, decision: Box<crate::Decision> },
+    /// What became of an effect, for the rule that proposed it.
+    Completion { origin: Origin, completion: crate::event::Completion, attempt: u32 },
 }
 
 /// Where an effect comes from: enough to decide it elsewhere and to report back.
