@@ -1,0 +1,197 @@
+//! Commits applied to the database, inside the transaction that the writer holds open.
+
+use model::Instant;
+use rusqlite::{Connection, Statement, params};
+
+use crate::books::Books;
+use crate::chain::{self, Header};
+use crate::commit::{Change, Commit, DeadLetterRow, DecisionRow, JournalRow, OutboxRow};
+use crate::schema;
+
+/// Bytes that a journal row takes beside its texts and payload: two hashes, numbers, the tree's own.
+const ROW_OVERHEAD: usize = 96;
+
+/// The statements of a commit, prepared once for a connection.
+pub(crate) struct Statements<'c> {
+    connection: &'c Connection,
+    begin: Statement<'c>,
+    end: Statement<'c>,
+    journal: Statement<'c>,
+    put: Statement<'c>,
+    remove: Statement<'c>,
+    decision: Statement<'c>,
+    quiet: Statement<'c>,
+    outbox: Statement<'c>,
+    settle: Statement<'c>,
+    dead_letter: Statement<'c>,
+}
+
+impl<'c> Statements<'c> {
+    pub(crate) fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
+        let prepare = |sql| connection.prepare(sql);
+        Ok(Self {
+            connection,
+            begin: prepare("BEGIN IMMEDIATE")?,
+            end: prepare("COMMIT")?,
+            journal: prepare(
+                "INSERT INTO journal (place, at, observed, kind, subject, key, extent, digest, chain, payload)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            )?,
+            put: prepare(
+                "INSERT INTO state (partition, kind, key, value) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT DO UPDATE SET value = excluded.value",
+            )?,
+            remove: prepare("DELETE FROM state WHERE partition = ?1 AND kind = ?2 AND key = ?3")?,
+            decision: prepare(
+                "INSERT INTO decisions (partition, sequence, idx, at, deployment, key, effect, payload)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?,
+            quiet: prepare(
+                "INSERT OR REPLACE INTO quiet (deployment, key, slot, partition, sequence, idx, at, payload)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?,
+            outbox: prepare(
+                "INSERT INTO outbox (effect, sink, partition, attempts, due, outgoing) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (effect, sink) DO UPDATE
+                 SET attempts = excluded.attempts, due = excluded.due, outgoing = excluded.outgoing",
+            )?,
+            settle: prepare("DELETE FROM outbox WHERE effect = ?1 AND sink = ?2")?,
+            dead_letter: prepare(
+                "INSERT INTO dead_letters (partition, sequence, at, deployment, key, reason, message, evidence)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?,
+        })
+    }
+
+    /// Applies all of these in one transaction. After an error the books are wrong and must be loaded again.
+    pub(crate) fn commit<'a>(
+        &mut self,
+        commits: impl IntoIterator<Item = &'a Commit>,
+        books: &mut Books,
+    ) -> rusqlite::Result<()> {
+        self.begin.execute([])?;
+        for commit in commits {
+            self.apply(commit, books)?;
+        }
+        self.end.execute([])?;
+        Ok(())
+    }
+
+    fn apply(&mut self, commit: &Commit, books: &mut Books) -> rusqlite::Result<()> {
+        let partition = commit.partition;
+        for row in &commit.journal {
+            self.append(partition, row, books)?;
+        }
+        for change in &commit.changes {
+            self.change(partition, change)?;
+        }
+        for row in &commit.decisions {
+            self.decide(partition, row, books)?;
+        }
+        for (effect, sink) in &commit.settled {
+            self.settle.execute(params![effect.0, sink])?;
+        }
+        for row in &commit.outbox {
+            self.send(partition, row)?;
+        }
+        for row in &commit.dead_letters {
+            self.bury(partition, row)?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, partition: u16, row: &JournalRow, books: &mut Books) -> rusqlite::Result<()> {
+        let tail = &mut books.tails[usize::from(partition)];
+        assert!(row.sequence == tail.sequence + 1, "partition {partition}: {} follows {}", row.sequence, tail.sequence);
+        let (subject, key) = (row.subject.as_deref(), row.key.as_deref());
+        let Instant(at) = row.at;
+        let header =
+            Header { partition, sequence: row.sequence, at, observed: row.observed, kind: row.kind, subject, key };
+        let digest = chain::digest(&row.payload);
+        tail.sequence = row.sequence;
+        tail.chain = chain::link(&tail.chain, &header, &digest);
+        tail.extent += extent(row);
+        books.now = books.now.max(row.at);
+        let place = schema::place(partition, row.sequence);
+        let (extent, chain) = (tail.extent, tail.chain);
+        self.journal.execute(params![
+            place,
+            at,
+            row.observed,
+            row.kind,
+            subject,
+            key,
+            extent,
+            digest,
+            chain,
+            row.payload
+        ])?;
+        Ok(())
+    }
+
+    fn change(&mut self, partition: u16, change: &Change) -> rusqlite::Result<()> {
+        let kind = change.table as u8;
+        match &change.value {
+            Some(value) => self.put.execute(params![partition, kind, change.key, value])?,
+            None => self.remove.execute(params![partition, kind, change.key])?,
+        };
+        Ok(())
+    }
+
+    fn decide(&mut self, partition: u16, row: &DecisionRow, books: &mut Books) -> rusqlite::Result<()> {
+        let sequence = row.sequence.cast_signed();
+        let effect = row.effect.map(|id| id.0);
+        if row.notable || effect.is_some() {
+            self.decision.execute(params![
+                partition,
+                sequence,
+                row.index,
+                row.at.0,
+                row.deployment,
+                row.key,
+                effect,
+                row.payload
+            ])?;
+        } else {
+            let slot = books.next_slot(self.connection, &row.deployment, &row.key)?;
+            self.quiet.execute(params![
+                row.deployment,
+                row.key,
+                slot,
+                partition,
+                sequence,
+                row.index,
+                row.at.0,
+                row.payload
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, partition: u16, row: &OutboxRow) -> rusqlite::Result<()> {
+        let outgoing = &row.outgoing;
+        let encoded = rmp_serde::to_vec_named(outgoing).expect("an outgoing is plain data that encodes into memory");
+        self.outbox.execute(params![outgoing.effect.0, outgoing.sink, partition, row.attempts, row.due.0, encoded])?;
+        Ok(())
+    }
+
+    fn bury(&mut self, partition: u16, row: &DeadLetterRow) -> rusqlite::Result<()> {
+        self.dead_letter.execute(params![
+            partition,
+            row.sequence.cast_signed(),
+            row.at.0,
+            row.deployment,
+            row.key,
+            row.reason,
+            row.message,
+            row.case
+        ])?;
+        Ok(())
+    }
+}
+
+/// About what a journal row takes on disk.
+fn extent(row: &JournalRow) -> i64 {
+    let texts = row.kind.len() + row.subject.as_ref().map_or(0, |s| s.len()) + row.key.as_ref().map_or(0, |k| k.len());
+    i64::try_from(ROW_OVERHEAD + texts + row.payload.len()).expect("a row that is in memory fits")
+}

@@ -1,0 +1,41 @@
+//! What is read back from the store.
+
+use model::{Instant, Name};
+
+/// A row with the partition that wrote it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Placed<T> {
+    pub partition: u16,
+    pub row: T,
+}
+
+/// One row of a partition's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateRow {
+    pub key: Box<[u8]>,
+    pub value: Box<[u8]>,
+}
+
+/// One journal row as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalEntry {
+    pub sequence: u64,
+    pub at: Instant,
+    pub observed: bool,
+    pub kind: Name,
+    pub subject: Option<Name>,
+    pub key: Option<Name>,
+    /// None when it was deleted.
+    pub payload: Option<Box<[u8]>>,
+    /// SHA-256 of the payload as it was stored.
+    pub digest: [u8; 32],
+    /// SHA-256 over the previous row's chain, this row's header and its digest.
+    pub chain: [u8; 32],
+}
+
+/// What a partition's load found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loaded {
+    /// The last sequence of its journal; 0 when nothing was ever written.
+    pub sequence: u64,
+}

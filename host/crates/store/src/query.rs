@@ -1,0 +1,230 @@
+//! The statements that read, shared by the store before it runs and by its readers.
+
+use model::{DeviceNo, Id, Instant, Name};
+use rusqlite::{Connection, Params, Row, TransactionBehavior, params, types::Type};
+
+use crate::books::End;
+use crate::commit::{DeadLetterRow, DecisionRow, OutboxRow, Table};
+use crate::entry::{JournalEntry, Placed, StateRow};
+use crate::schema;
+
+const ENTRY: &str = "SELECT place, at, observed, kind, subject, key, digest, chain, payload FROM journal";
+
+/// The first `limit` rows from a sequence on.
+pub(crate) fn journal(
+    connection: &Connection,
+    partition: u16,
+    from: u64,
+    limit: usize,
+) -> rusqlite::Result<Vec<JournalEntry>> {
+    let places = schema::places(partition, from.max(1));
+    let sql = format!("{ENTRY} WHERE place BETWEEN ?1 AND ?2 ORDER BY place LIMIT ?3");
+    all(connection, &sql, params![places.start(), places.end(), bound(limit)], entry)
+}
+
+/// The last `count` rows, in order.
+pub(crate) fn journal_tail(
+    connection: &Connection,
+    partition: u16,
+    count: usize,
+) -> rusqlite::Result<Vec<JournalEntry>> {
+    let places = schema::places(partition, 1);
+    let sql = format!("{ENTRY} WHERE place BETWEEN ?1 AND ?2 ORDER BY place DESC LIMIT ?3");
+    let mut rows = all(connection, &sql, params![places.start(), places.end(), bound(count)], entry)?;
+    rows.reverse();
+    Ok(rows)
+}
+
+/// The row with this sequence.
+pub(crate) fn journal_row(
+    connection: &Connection,
+    partition: u16,
+    sequence: u64,
+) -> rusqlite::Result<Option<JournalEntry>> {
+    let rows = all(connection, &format!("{ENTRY} WHERE place = ?1"), [schema::place(partition, sequence)], entry)?;
+    Ok(rows.into_iter().next())
+}
+
+/// Shows every row of a partition's state, by table and key, and returns the partition's last sequence.
+pub(crate) fn load(
+    connection: &Connection,
+    partition: u16,
+    mut row: impl FnMut(Table, &[u8], &[u8]),
+) -> rusqlite::Result<u64> {
+    let mut statement = connection.prepare("SELECT key, value FROM state WHERE partition = ?1 AND kind = ?2")?;
+    for table in Table::ALL {
+        let mut rows = statement.query(params![partition, table as u8])?;
+        while let Some(found) = rows.next()? {
+            row(table, blob(found, 0)?, blob(found, 1)?);
+        }
+    }
+    End::tail(connection, partition).map(|tail| tail.sequence)
+}
+
+/// The rows of one table whose keys begin with `prefix`, by key.
+pub(crate) fn state(
+    connection: &Connection,
+    partition: u16,
+    table: Table,
+    prefix: &[u8],
+) -> rusqlite::Result<Vec<StateRow>> {
+    let row = |row: &Row<'_>| Ok(StateRow { key: blob(row, 0)?.into(), value: blob(row, 1)?.into() });
+    let sql = "SELECT key, value FROM state WHERE partition = ?1 AND kind = ?2 AND key >= ?3";
+    match end_of(prefix) {
+        Some(end) => {
+            let sql = format!("{sql} AND key < ?4 ORDER BY key");
+            all(connection, &sql, params![partition, table as u8, prefix, end], row)
+        }
+        None => all(connection, &format!("{sql} ORDER BY key"), params![partition, table as u8, prefix], row),
+    }
+}
+
+/// All effects that wait, in the order in which they were first committed.
+pub(crate) fn outbox(connection: &Connection) -> rusqlite::Result<Vec<Placed<OutboxRow>>> {
+    all(connection, "SELECT partition, attempts, due, outgoing FROM outbox ORDER BY place", [], |row| {
+        let outgoing = rmp_serde::from_slice(blob(row, 3)?)
+            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(3, Type::Blob, Box::new(error)))?;
+        let row = (row.get(0)?, OutboxRow { outgoing, attempts: row.get(1)?, due: Instant(row.get(2)?) });
+        Ok(Placed { partition: row.0, row: row.1 })
+    })
+}
+
+/// The newest `limit` dead letters, the newest first.
+pub(crate) fn dead_letters(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<Placed<DeadLetterRow>>> {
+    let sql = "SELECT partition, sequence, at, deployment, key, reason, message, evidence FROM dead_letters
+               ORDER BY place DESC LIMIT ?1";
+    all(connection, sql, [bound(limit)], |row| {
+        let letter = DeadLetterRow {
+            sequence: row.get::<_, i64>(1)?.cast_unsigned(),
+            at: Instant(row.get(2)?),
+            deployment: row.get(3)?,
+            key: row.get(4)?,
+            reason: row.get(5)?,
+            message: row.get(6)?,
+            case: blob(row, 7)?.into(),
+        };
+        Ok(Placed { partition: row.get(0)?, row: letter })
+    })
+}
+
+/// The decisions on this effect, in the order of their commits.
+pub(crate) fn decisions_on(connection: &Connection, effect: Id) -> rusqlite::Result<Vec<Placed<DecisionRow>>> {
+    let sql = "SELECT partition, sequence, idx, at, deployment, key, payload, effect FROM decisions
+               WHERE effect = ?1 ORDER BY place";
+    all(connection, sql, [effect.0], decision)
+}
+
+/// The newest `limit` decisions of a deployment's key within `from..=until`, the oldest first.
+pub(crate) fn decisions_about(
+    connection: &Connection,
+    (deployment, key): (&str, &str),
+    (from, until): (Instant, Instant),
+    limit: usize,
+) -> rusqlite::Result<Vec<Placed<DecisionRow>>> {
+    let sql = "SELECT partition, sequence, idx, at, deployment, key, payload, effect, 1 FROM decisions
+               WHERE deployment = ?1 AND key = ?2 AND at BETWEEN ?3 AND ?4
+               UNION ALL
+               SELECT partition, sequence, idx, at, deployment, key, payload, NULL, 0 FROM quiet
+               WHERE deployment = ?1 AND key = ?2 AND at BETWEEN ?3 AND ?4
+               ORDER BY at DESC, sequence DESC, idx DESC LIMIT ?5";
+    let mut rows = all(connection, sql, params![deployment, key, from.0, until.0, bound(limit)], |row| {
+        let mut found = decision(row)?;
+        found.row.notable = row.get(8)?;
+        Ok(found)
+    })?;
+    rows.reverse();
+    Ok(rows)
+}
+
+/// Gives each of these devices its number, a new one where it has none, in a transaction of its own.
+pub(crate) fn number_devices(connection: &Connection, ids: &[Name]) -> rusqlite::Result<Vec<DeviceNo>> {
+    let transaction = rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let mut add = transaction.prepare_cached("INSERT OR IGNORE INTO devices (id) VALUES (?1)")?;
+    let mut find = transaction.prepare_cached("SELECT number FROM devices WHERE id = ?1")?;
+    let mut numbers = Vec::with_capacity(ids.len());
+    for id in ids {
+        add.execute([id])?;
+        numbers.push(DeviceNo(find.query_row([id], |row| row.get(0))?));
+    }
+    drop((add, find));
+    transaction.commit()?;
+    Ok(numbers)
+}
+
+/// All devices that ever had a number, by number.
+pub(crate) fn devices(connection: &Connection) -> rusqlite::Result<Vec<(DeviceNo, Name)>> {
+    all(connection, "SELECT number, id FROM devices ORDER BY number", [], |row| {
+        Ok((DeviceNo(row.get(0)?), row.get(1)?))
+    })
+}
+
+/// A number of the `meta` table.
+pub(crate) fn meta(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0))
+}
+
+fn all<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    connection.prepare_cached(sql)?.query_map(params, read)?.collect()
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<JournalEntry> {
+    Ok(JournalEntry {
+        sequence: schema::sequence(row.get(0)?),
+        at: Instant(row.get(1)?),
+        observed: row.get(2)?,
+        kind: row.get(3)?,
+        subject: row.get(4)?,
+        key: row.get(5)?,
+        digest: row.get(6)?,
+        chain: row.get(7)?,
+        payload: row.get_ref(8)?.as_blob_or_null()?.map(Into::into),
+    })
+}
+
+fn decision(row: &Row<'_>) -> rusqlite::Result<Placed<DecisionRow>> {
+    let decision = DecisionRow {
+        sequence: row.get::<_, i64>(1)?.cast_unsigned(),
+        index: row.get(2)?,
+        at: Instant(row.get(3)?),
+        deployment: row.get(4)?,
+        key: row.get(5)?,
+        effect: row.get::<_, Option<[u8; 16]>>(7)?.map(Id),
+        notable: true,
+        payload: blob(row, 6)?.into(),
+    };
+    Ok(Placed { partition: row.get(0)?, row: decision })
+}
+
+fn blob<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<&'a [u8]> {
+    Ok(row.get_ref(column)?.as_blob()?)
+}
+
+/// The first key after all those that begin with `prefix`; none when there is no such key.
+fn end_of(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
+}
+
+fn bound(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_prefix_is_the_next_key_that_does_not_begin_with_it() {
+        assert_eq!(end_of(b"a"), Some(b"b".to_vec()));
+        assert_eq!(end_of(b"a\xff\xff"), Some(b"b".to_vec()));
+        assert_eq!(end_of(b"\xff"), None);
+        assert_eq!(end_of(b""), None);
+    }
+}

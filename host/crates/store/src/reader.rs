@@ -1,0 +1,188 @@
+//! Readers: look into a store beside its writer, or into one that no process runs.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use model::{DeviceNo, Id, Instant, Name};
+use rusqlite::Connection;
+
+use crate::commit::{DeadLetterRow, DecisionRow, OutboxRow, Table};
+use crate::connection;
+use crate::entry::{JournalEntry, Placed, StateRow};
+use crate::error::Error;
+use crate::open::{self, OpenError};
+use crate::stat::{self, Stat};
+use crate::verify::{self, Verified};
+use crate::{query, schema};
+
+/// Connections that are kept open for the next question: API requests and the console are few at a time.
+const IDLE_CONNECTIONS: usize = 4;
+
+/// Reads what is committed. Cheap to clone and to share; each question sees one moment of the store, and none blocks
+/// the writer. Rows come whole into memory, so callers page where there may be many.
+#[derive(Clone)]
+pub struct Reader {
+    pool: Arc<Pool>,
+}
+
+struct Pool {
+    path: PathBuf,
+    partitions: u16,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Reader {
+    /// Opens the store in this folder for reading, whether or not a process writes it.
+    ///
+    /// # Errors
+    /// When there is none, it is not one, or its version is not the one that this program reads.
+    pub fn open(folder: &Path) -> Result<Self, OpenError> {
+        let path = folder.join(schema::FILE_NAME);
+        if !path.is_file() {
+            return Err(OpenError::Missing { path });
+        }
+        let connection = connection::reading(&path).map_err(OpenError::database("open", &path))?;
+        let version = open::version(&connection, &path)?;
+        if version < schema::VERSION {
+            return Err(OpenError::Older { found: version, supported: schema::VERSION });
+        }
+        let partitions = open::partitions(&connection).map_err(OpenError::database("read", &path))?;
+        let reader = Self::over(path, partitions);
+        reader.keep(connection);
+        Ok(reader)
+    }
+
+    pub(crate) fn over(path: PathBuf, partitions: u16) -> Self {
+        Self { pool: Arc::new(Pool { path, partitions, idle: Mutex::new(Vec::new()) }) }
+    }
+
+    /// How many partitions the store has, counted from 0.
+    #[must_use]
+    pub fn partitions(&self) -> u16 {
+        self.pool.partitions
+    }
+
+    /// The rows of one table of a partition's state whose keys begin with `prefix`, in the order of their keys.
+    ///
+    /// # Errors
+    /// When the database could not be read.
+    pub fn rows(&self, partition: u16, table: Table, prefix: &[u8]) -> Result<Vec<StateRow>, Error> {
+        self.check(partition)?;
+        self.ask("read the state", |c| query::state(c, partition, table, prefix))
+    }
+
+    /// At most `limit` journal rows from the sequence `from` on; the next page begins after the last of them.
+    ///
+    /// # Errors
+    /// When the database could not be read.
+    pub fn journal(&self, partition: u16, from: u64, limit: usize) -> Result<Vec<JournalEntry>, Error> {
+        self.check(partition)?;
+        self.ask("read the journal", |c| query::journal(c, partition, from, limit))
+    }
+
+    /// The last `count` journal rows, in order.
+    ///
+    /// # Errors
+    /// When the database could not be read.
+    pub fn journal_tail(&self, partition: u16, count: usize) -> Result<Vec<JournalEntry>, Error> {
+        self.check(partition)?;
+        self.ask("read the journal", |c| query::journal_tail(c, partition, count))
+    }
+
+    /// The journal row with this sequence; none when it was cut or is still to come.
+    ///
+    /// # Errors
+    /// When the database could not be read.
+    pub fn journal_row(&self, partition: u16, sequence: u64) -> Result<Option<JournalEntry>, Error> {
+        self.check(partition)?;
+        self.ask("read the journal", |c| query::journal_row(c, partition, sequence))
+    }
+
+    /// The decisions on one effect, in the order of their commits.
+    ///
+    /// # Errors
+    /// When the database could not be read.
+    pub fn decisions_on(&self, effect: Id) -> Result<Vec<Placed<DecisionRow>>, Error> {
+        self.ask("read the decisions", |c| query::decisions_on(c, effect))
+    }
+
+    /// The newest `limit` decisions of a deployment's key with `at` in `from..=until`, the oldest first.
+    ///
+    /// # Errors
+    /// When the database could not be read.
+    pub fn decisions_about(
+        &self,
+        deployment: &str,
+        key: &str,
+        (from, until): (Instant, Instant),
+        limit: usize,
+    ) -> Result<Vec<Placed<DecisionRow>>, Error> {
+        self.ask("read the decisions", |c| query::decisions_about(c, (deployment, key), (from, until), limit))
+    }
+
+    /// All effects that wait for their sink, in the order in which they were committed.
+    ///
+    /// # Errors
+    /// When the database could not be read or an entry cannot be decoded.
+    pub fn outbox(&self) -> Result<Vec<Placed<OutboxRow>>, Error> {
+        self.ask("read the outbox", query::outbox)
+    }
+
+    /// The newest `limit` dead letters, the newest first.
+    ///
+    /// # Errors
+    /// When the database could not be read.
+    pub fn dead_letters(&self, limit: usize) -> Result<Vec<Placed<DeadLetterRow>>, Error> {
+        self.ask("read the dead letters", |c| query::dead_letters(c, limit))
+    }
+
+    /// All devices that ever had a number, by number.
+    ///
+    /// # Errors
+    /// When the database could not be read.
+    pub fn devices(&self) -> Result<Vec<(DeviceNo, Name)>, Error> {
+        self.ask("read the devices", query::devices)
+    }
+
+    /// Counts and sizes. Walks the state and the smaller tables: for people, not for every scrape of the metrics.
+    ///
+    /// # Errors
+    /// When the database could not be read.
+    pub fn stat(&self) -> Result<Stat, Error> {
+        self.ask("count the rows", |c| stat::stat(c, self.pool.partitions, &self.pool.path))
+    }
+
+    /// Computes every digest and chain value of a partition's journal again.
+    ///
+    /// # Errors
+    /// When the database could not be read. Damage is no error but part of the answer.
+    pub fn verify(&self, partition: u16) -> Result<Verified, Error> {
+        self.check(partition)?;
+        self.ask("verify the journal", |c| verify::verify(c, partition))
+    }
+
+    /// Runs `read` over a connection of its own. One over which something failed is not used again.
+    pub(crate) fn ask<T>(
+        &self,
+        doing: &'static str,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
+        let kept = self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = kept.map_or_else(|| connection::reading(&self.pool.path), Ok).map_err(Error::doing(doing))?;
+        let answer = read(&connection).map_err(Error::doing(doing))?;
+        self.keep(connection);
+        Ok(answer)
+    }
+
+    fn keep(&self, connection: Connection) {
+        let mut idle = self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_CONNECTIONS {
+            idle.push(connection);
+        }
+    }
+
+    fn check(&self, partition: u16) -> Result<(), Error> {
+        let partitions = self.pool.partitions;
+        if partition < partitions { Ok(()) } else { Err(Error::Partition { partition, partitions }) }
+    }
+}

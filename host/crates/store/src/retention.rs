@@ -1,0 +1,127 @@
+//! Retention: the oldest rows removed in small pieces between commits, so that no commit waits long.
+
+use model::Instant;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::books::{Books, End};
+use crate::options::Retention;
+use crate::schema;
+
+/// Journal rows or decisions removed at once: some ten milliseconds on a flash card.
+pub(crate) const CHUNK: u64 = 1_000;
+/// Free pages that stay in the file for the next rows; those beyond are given back to the disk.
+const FREE_PAGES_KEPT: u32 = 2_048;
+/// Free pages given back at once.
+const PAGES_AT_ONCE: u32 = 512;
+
+/// Removes one piece of what is too old or too much. Returns whether there may be more.
+pub(crate) fn step(connection: &Connection, retention: &Retention, books: &mut Books) -> rusqlite::Result<bool> {
+    Ok(cut_journal(connection, retention, books)?
+        || cut_decisions(connection, books.now.before(retention.decisions_age))?
+        || give_back(connection)?)
+}
+
+/// Cuts from the partition whose front is the oldest: first what is too old, then what is too much.
+fn cut_journal(connection: &Connection, retention: &Retention, books: &mut Books) -> rusqlite::Result<bool> {
+    let Some((partition, at)) = oldest(connection, books)? else { return Ok(false) };
+    let old = books.now.before(retention.journal_age);
+    let excess = books.journal_bytes().saturating_sub(retention.journal_bytes);
+    let anchor = books.anchors[usize::from(partition)];
+    // The last row stays, whatever its age: it carries the chain on.
+    let last = (anchor.sequence + CHUNK).min(books.tails[usize::from(partition)].sequence - 1);
+    let upto = if at < old {
+        last_before(connection, partition, anchor.sequence + 1, last, old)?
+    } else if excess > 0 {
+        let extent = anchor.extent.saturating_add_unsigned(excess);
+        first_reaching(connection, partition, anchor.sequence + 1, last, extent)?
+    } else {
+        return Ok(false);
+    };
+    books.anchors[usize::from(partition)] = cut(connection, partition, anchor, upto)?;
+    Ok(true)
+}
+
+/// The partition with the oldest first row among those that have more than one.
+fn oldest(connection: &Connection, books: &Books) -> rusqlite::Result<Option<(u16, Instant)>> {
+    let mut oldest: Option<(u16, Instant)> = None;
+    let mut front = connection.prepare_cached("SELECT at FROM journal WHERE place = ?1")?;
+    for (partition, (tail, anchor)) in (0_u16..).zip(books.tails.iter().zip(&books.anchors)) {
+        if tail.sequence <= anchor.sequence + 1 {
+            continue;
+        }
+        let place = schema::place(partition, anchor.sequence + 1);
+        let at = front.query_row([place], |row| row.get(0).map(Instant)).optional()?;
+        // A front row that is missing is damage; it is cut like one that is old.
+        let at = at.unwrap_or(Instant::MIN);
+        if oldest.is_none_or(|(_, oldest)| at < oldest) {
+            oldest = Some((partition, at));
+        }
+    }
+    Ok(oldest)
+}
+
+/// The last sequence within `first..=last` whose row is older than `old`; at least the first.
+fn last_before(connection: &Connection, partition: u16, first: u64, last: u64, old: Instant) -> rusqlite::Result<u64> {
+    let place: Option<i64> = connection
+        .prepare_cached("SELECT max(place) FROM journal WHERE place BETWEEN ?1 AND ?2 AND at < ?3")?
+        .query_row(params![schema::place(partition, first), schema::place(partition, last), old.0], |row| row.get(0))?;
+    Ok(place.map_or(first, schema::sequence))
+}
+
+/// The first sequence within `first..=last` at which the journal has grown to `extent`, else the last.
+fn first_reaching(
+    connection: &Connection,
+    partition: u16,
+    first: u64,
+    last: u64,
+    extent: i64,
+) -> rusqlite::Result<u64> {
+    let place: Option<i64> = connection
+        .prepare_cached("SELECT min(place) FROM journal WHERE place BETWEEN ?1 AND ?2 AND extent >= ?3")?
+        .query_row(params![schema::place(partition, first), schema::place(partition, last), extent], |row| {
+            row.get(0)
+        })?;
+    Ok(place.map_or(last, schema::sequence))
+}
+
+/// Removes a partition's rows up to and with this sequence and returns the last of them, the new anchor.
+fn cut(connection: &Connection, partition: u16, anchor: End, upto: u64) -> rusqlite::Result<End> {
+    let transaction = connection.unchecked_transaction()?;
+    let (chain, extent) = transaction
+        .prepare_cached("SELECT chain, extent FROM journal WHERE place BETWEEN ?1 AND ?2 ORDER BY place DESC LIMIT 1")?
+        .query_row([schema::place(partition, 1), schema::place(partition, upto)], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?
+        .unwrap_or((anchor.chain, anchor.extent));
+    let anchor = End { sequence: upto, chain, extent };
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO anchors (partition, sequence, extent, chain) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![partition, upto.cast_signed(), extent, chain])?;
+    transaction
+        .prepare_cached("DELETE FROM journal WHERE place BETWEEN ?1 AND ?2")?
+        .execute([schema::place(partition, 1), schema::place(partition, upto)])?;
+    transaction.commit()?;
+    Ok(anchor)
+}
+
+/// Decisions are in the order of their commits and nearly in that of their instants: only the front is looked at.
+fn cut_decisions(connection: &Connection, old: Instant) -> rusqlite::Result<bool> {
+    let removed = connection
+        .prepare_cached(
+            "DELETE FROM decisions WHERE at < ?1 AND place IN (SELECT place FROM decisions ORDER BY place LIMIT ?2)",
+        )?
+        .execute(params![old.0, CHUNK.cast_signed()])?;
+    Ok(removed > 0)
+}
+
+fn give_back(connection: &Connection) -> rusqlite::Result<bool> {
+    let free: u32 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+    let spare = free.saturating_sub(FREE_PAGES_KEPT).min(PAGES_AT_ONCE);
+    if spare == 0 {
+        return Ok(false);
+    }
+    // One page goes with each row that the statement gives.
+    let mut vacuum = connection.prepare(&format!("PRAGMA incremental_vacuum({spare})"))?;
+    let mut pages = vacuum.query([])?;
+    while pages.next()?.is_some() {}
+    Ok(true)
+}

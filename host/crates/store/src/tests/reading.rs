@@ -1,0 +1,166 @@
+//! What is written is read back, by each of its ways.
+
+use super::*;
+use crate::schema::QUIET_KEPT;
+use crate::{Damage, DamageKind, Placed, StateRow, Verified};
+
+#[test]
+fn a_commit_is_read_back_whole() {
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    let everything = Commit {
+        partition: 1,
+        journal: vec![JournalRow { subject: Some("p-1".into()), observed: false, ..row(1) }, row(2)],
+        changes: vec![put(Table::Twin, b"a\0b", b"1"), put(Table::Twin, b"a\0c", b"2"), put(Table::Timer, b"a", b"3")],
+        decisions: vec![decision(1, true), decision(2, false)],
+        outbox: vec![outgoing("one", "mqtt:shop"), outgoing("two", "hook")],
+        settled: vec![],
+        dead_letters: vec![dead_letter(2)],
+    };
+    commit(&writer, everything.clone());
+
+    let journal = reader.journal(1, 1, 10).expect("reads");
+    assert_eq!(journal.len(), 2);
+    assert_eq!((&journal[0].subject, journal[0].observed), (&Some("p-1".into()), false));
+    assert_eq!(journal[1].payload, Some(everything.journal[1].payload.clone()));
+    assert_eq!(reader.journal_tail(1, 1).expect("reads"), journal[1..]);
+    assert_eq!(reader.journal_row(1, 2).expect("reads").as_ref(), journal.last());
+    assert_eq!(reader.journal(0, 1, 10).expect("reads"), []);
+
+    let twin = |key: &[u8], value: &[u8]| StateRow { key: key.into(), value: value.into() };
+    assert_eq!(reader.rows(1, Table::Twin, b"a\0").expect("reads"), [twin(b"a\0b", b"1"), twin(b"a\0c", b"2")]);
+    assert_eq!(reader.rows(1, Table::Twin, b"a\0c").expect("reads"), [twin(b"a\0c", b"2")]);
+    assert_eq!(reader.rows(0, Table::Twin, b"").expect("reads"), []);
+
+    let placed = |row| Placed { partition: 1, row };
+    assert_eq!(reader.outbox().expect("reads"), everything.outbox.map_placed());
+    let effect = decision(1, true).effect.expect("it has one");
+    assert_eq!(reader.decisions_on(effect).expect("reads"), [placed(decision(1, true))]);
+    let about = |from, until, limit| {
+        reader.decisions_about("cold-chain", "fridge-1", (second(from), second(until)), limit).expect("reads")
+    };
+    assert_eq!(about(1, 2, 9), [placed(decision(1, true)), placed(decision(2, false))]);
+    assert_eq!(about(2, 9, 9), [placed(decision(2, false))]);
+    assert_eq!(about(0, 9, 1), [placed(decision(2, false))], "the newest are kept when there are too many");
+    assert_eq!(reader.dead_letters(9).expect("reads"), [Placed { partition: 1, row: dead_letter(2) }]);
+}
+
+trait MapPlaced {
+    fn map_placed(self) -> Vec<Placed<OutboxRow>>;
+}
+
+impl MapPlaced for Vec<OutboxRow> {
+    fn map_placed(self) -> Vec<Placed<OutboxRow>> {
+        self.into_iter().map(|row| Placed { partition: 1, row }).collect()
+    }
+}
+
+#[test]
+fn later_changes_of_a_key_win_and_removed_rows_are_gone() {
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    let remove = Change { value: None, ..put(Table::State, b"k", b"") };
+    let changes = vec![put(Table::State, b"k", b"1"), put(Table::State, b"k", b"2"), put(Table::State, b"l", b"1")];
+    commit(&writer, Commit { changes, ..counting(0, 1) });
+    assert_eq!(*reader.rows(0, Table::State, b"k").expect("reads")[0].value, *b"2");
+    commit(&writer, Commit { changes: vec![put(Table::State, b"k", b"3"), remove], ..counting(0, 2) });
+    assert_eq!(reader.rows(0, Table::State, b"k").expect("reads"), []);
+    assert_eq!(reader.rows(0, Table::State, b"").expect("reads").len(), 1);
+}
+
+#[test]
+fn an_outbox_row_keeps_its_place_until_it_is_settled() {
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    let (first, second_row, third) = (outgoing("one", "a"), outgoing("one", "b"), outgoing("two", "a"));
+    commit(&writer, Commit { outbox: vec![first.clone(), second_row.clone(), third.clone()], ..Commit::default() });
+    let retried = OutboxRow { attempts: 1, due: second(9), ..first };
+    let settled = vec![(second_row.outgoing.effect, second_row.outgoing.sink.clone())];
+    commit(&writer, Commit { outbox: vec![retried.clone()], settled, ..Commit::default() });
+    let rows: Vec<_> = reader.outbox().expect("reads").into_iter().map(|placed| placed.row).collect();
+    assert_eq!(rows, [retried.clone(), third.clone()]);
+    writer.stop().expect("stops");
+    let rows: Vec<_> = open(folder.path()).outbox().expect("reads").into_iter().map(|placed| placed.row).collect();
+    assert_eq!(rows, [retried, third]);
+}
+
+#[test]
+fn of_quiet_decisions_a_key_keeps_the_last_sixteen_over_restarts() {
+    let folder = folder();
+    let kept = u64::from(QUIET_KEPT);
+    let about = |reader: &Reader| -> Vec<u64> {
+        let all = (Instant::MIN, Instant::MAX);
+        let rows = reader.decisions_about("cold-chain", "fridge-1", all, 100).expect("reads");
+        rows.iter().map(|placed| placed.row.sequence).collect()
+    };
+    let (writer, reader) = start(folder.path());
+    for sequence in 1..=kept {
+        commit(&writer, Commit { decisions: vec![decision(sequence, false)], ..counting(0, sequence) });
+    }
+    assert_eq!(about(&reader), (1..=kept).collect::<Vec<_>>());
+    writer.stop().expect("stops");
+    let (writer, reader) = start(folder.path());
+    commit(&writer, Commit { decisions: vec![decision(kept + 1, false)], ..counting(0, kept + 1) });
+    assert_eq!(about(&reader), (2..=kept + 1).collect::<Vec<_>>());
+}
+
+#[test]
+fn stat_counts_what_is_there() {
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    let empty = reader.stat().expect("reads");
+    assert_eq!((empty.partitions[1].first, empty.partitions[1].last), (0, 0));
+    commit(&writer, Commit { decisions: vec![decision(1, true), decision(1, false)], ..counting(1, 1) });
+    commit(&writer, Commit { outbox: vec![outgoing("one", "a")], ..counting(1, 2) });
+    let stat = reader.stat().expect("reads");
+    let partition = &stat.partitions[1];
+    assert_eq!((partition.first, partition.last), (1, 2));
+    assert_eq!((partition.first_at, partition.last_at), (Some(second(1)), Some(second(2))));
+    assert_eq!((stat.decisions, stat.quiet_decisions, stat.outbox, stat.dead_letters), (1, 1, 1, 0));
+    assert_eq!(partition.tables.len(), 1);
+    assert_eq!(
+        (partition.tables[0].table, partition.tables[0].rows, partition.tables[0].bytes),
+        (Table::Partition, 1, 12)
+    );
+    assert!(stat.file_bytes > 0 && stat.log_bytes > 0);
+}
+
+/// Twelve rows of which something is done to the fifth, and what `verify` says.
+fn verified_after(sql: &str) -> Verified {
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    for sequence in 1..=12 {
+        commit(&writer, counting(1, sequence));
+    }
+    let sound = reader.verify(1).expect("reads");
+    assert_eq!(sound, Verified { present: 12, ..Verified::default() });
+    assert_eq!(tamper(folder.path(), sql), 1);
+    reader.verify(1).expect("reads")
+}
+
+#[test]
+fn a_row_that_was_changed_is_found_and_not_its_neighbours() {
+    let fifth = |kind| Verified { present: 11, deleted: 0, damaged: 1, damage: vec![Damage { sequence: 5, kind }] };
+    let change = |set: &str| verified_after(&format!("UPDATE journal SET {set} WHERE sequence = 5"));
+    assert_eq!(change("chain = randomblob(32)"), fifth(DamageKind::Chain));
+    assert_eq!(change("digest = randomblob(32), payload = NULL"), fifth(DamageKind::Chain));
+    assert_eq!(change("at = at + 1"), fifth(DamageKind::Chain));
+    assert_eq!(change("observed = 0"), fifth(DamageKind::Chain));
+    assert_eq!(change("kind = 'timer'"), fifth(DamageKind::Chain));
+    assert_eq!(change("subject = ''"), fifth(DamageKind::Chain));
+    assert_eq!(change("key = NULL"), fifth(DamageKind::Chain));
+    assert_eq!(change("payload = x'00'"), fifth(DamageKind::Payload));
+}
+
+#[test]
+fn a_deleted_payload_is_counted_and_breaks_nothing() {
+    let deleted = verified_after("UPDATE journal SET payload = NULL WHERE sequence = 5");
+    assert_eq!(deleted, Verified { present: 11, deleted: 1, ..Verified::default() });
+}
+
+#[test]
+fn a_row_that_is_gone_is_damage() {
+    let gone = verified_after("DELETE FROM journal WHERE sequence = 5");
+    let damage = vec![Damage { sequence: 5, kind: DamageKind::Missing }];
+    assert_eq!(gone, Verified { present: 11, deleted: 0, damaged: 1, damage });
+}

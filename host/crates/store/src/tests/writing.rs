@@ -1,0 +1,145 @@
+//! The writer: one transaction for all, in order, bounded, and nothing that does not follow.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use super::*;
+use crate::queue::{BYTES_MAX, Queue, ROWS_MAX, TURNS_MAX, Turn};
+use crate::{Error, Health, Stopped};
+
+#[test]
+fn turns_of_all_threads_are_committed_and_acknowledged_in_order() {
+    const TURNS: u64 = 200;
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let threads: Vec<_> = [0, 1]
+        .map(|partition| {
+            let (writer, order) = (writer.clone(), Arc::clone(&order));
+            thread::spawn(move || {
+                for sequence in 1..=TURNS {
+                    let order = Arc::clone(&order);
+                    let done = Box::new(move || order.lock().expect("no panic").push((partition, sequence)));
+                    writer.submit(vec![counting(partition, sequence)], done).expect("the writer runs");
+                }
+            })
+        })
+        .into_iter()
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+    writer.stop().expect("stops");
+    let order = order.lock().expect("no panic").clone();
+    for partition in [0, 1] {
+        let mine: Vec<u64> = order.iter().filter(|(p, _)| *p == partition).map(|(_, s)| *s).collect();
+        assert_eq!(mine, (1..=TURNS).collect::<Vec<_>>());
+        assert_eq!(reader.verify(partition).expect("reads").present, TURNS);
+    }
+    drop((writer, reader));
+    let store = open(folder.path());
+    assert_eq!(loaded(&store, 0), (TURNS, TURNS));
+    assert_eq!(loaded(&store, 1), (TURNS, TURNS));
+}
+
+#[test]
+fn a_lingering_commit_takes_company_and_a_stop_does_not_wait_for_it() {
+    let folder = folder();
+    let options = Options { linger: Span::from_hours(1), ..OPTIONS };
+    let (writer, reader) = Store::open(folder.path(), &options).expect("opens").into_writer();
+    let (sender, done) = sync_channel(2);
+    writer.submit(vec![counting(0, 1)], signal(sender.clone())).expect("runs");
+    writer.submit(vec![counting(0, 2)], signal(sender)).expect("runs");
+    assert_eq!(reader.journal(0, 1, 10).expect("reads"), [], "both wait for company");
+    writer.stop().expect("stops");
+    assert_eq!(done.iter().count(), 2);
+    assert_eq!(reader.journal(0, 1, 10).expect("reads").len(), 2);
+}
+
+#[test]
+fn a_full_transaction_does_not_linger() {
+    let folder = folder();
+    let options = Options { linger: Span::from_hours(1), ..OPTIONS };
+    let (writer, _reader) = Store::open(folder.path(), &options).expect("opens").into_writer();
+    let rows = (1..=ROWS_MAX as u64).map(row).collect();
+    commit(&writer, Commit { partition: 0, journal: rows, ..Commit::default() });
+}
+
+#[test]
+fn rows_that_do_not_follow_are_refused_before_anything_is_written() {
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    commit(&writer, counting(0, 1));
+    for broken in [counting(0, 1), counting(0, 3), counting(2, 1)] {
+        let panicked = catch_unwind(AssertUnwindSafe(|| writer.submit(vec![broken.clone()], Box::new(|| ()))));
+        assert!(panicked.is_err(), "{broken:?}");
+    }
+    commit(&writer, counting(0, 2));
+    assert_eq!(writer.health().get(), Health::Healthy);
+    assert_eq!(reader.journal(0, 1, 10).expect("reads").len(), 2);
+}
+
+#[test]
+fn a_stopped_writer_takes_nothing_more() {
+    let folder = folder();
+    let (writer, _reader) = start(folder.path());
+    writer.stop().expect("stops");
+    writer.stop().expect("a second stop does nothing");
+    assert_eq!(writer.submit(vec![counting(0, 1)], Box::new(|| ())), Err(Stopped));
+    assert!(matches!(writer.number_devices(&["lamp".into()]), Err(Error::Stopped)));
+}
+
+#[test]
+fn the_last_clone_writes_what_waits_before_it_goes() {
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    for sequence in 1..=50 {
+        writer.submit(vec![counting(1, sequence)], Box::new(|| ())).expect("runs");
+    }
+    drop(writer);
+    assert_eq!(reader.journal(1, 1, 100).expect("reads").len(), 50);
+}
+
+fn turn(rows: std::ops::RangeInclusive<u64>, bytes: usize) -> Turn {
+    let mut journal: Vec<_> = rows.map(|s| JournalRow { payload: Box::default(), ..row(s) }).collect();
+    if let Some(first) = journal.first_mut() {
+        first.payload = vec![0; bytes].into();
+    }
+    Turn::new(vec![Commit { partition: 0, journal, ..Commit::default() }], Box::new(|| ()))
+}
+
+/// How many turns the first take gives of these.
+fn taken(turns: Vec<Turn>) -> usize {
+    let queue = Queue::new(vec![1]);
+    turns.into_iter().for_each(|turn| queue.push(turn).expect("not stopped"));
+    queue.take(std::time::Duration::ZERO).expect("work").turns.len()
+}
+
+#[test]
+fn a_transaction_closes_at_its_rows_and_at_its_bytes() {
+    let max = ROWS_MAX as u64;
+    assert_eq!(taken(vec![turn(1..=max - 1, 0), turn(max..=max, 0)]), 2);
+    assert_eq!(taken(vec![turn(1..=max - 1, 0), turn(max..=max + 1, 0)]), 1);
+    // Every commit counts for one byte more than it carries.
+    assert_eq!(taken(vec![turn(1..=1, BYTES_MAX - 3), turn(2..=2, 1)]), 2);
+    assert_eq!(taken(vec![turn(1..=1, BYTES_MAX - 3), turn(2..=2, 2)]), 1);
+    assert_eq!(taken(vec![turn(1..=max * 2, BYTES_MAX * 2)]), 1, "a turn is never split");
+}
+
+#[test]
+fn a_full_queue_holds_the_next_turn_back() {
+    let queue = Arc::new(Queue::new(vec![1]));
+    for sequence in 1..=TURNS_MAX as u64 {
+        queue.push(turn(sequence..=sequence, 0)).expect("there is room");
+    }
+    let (sender, pushed) = sync_channel(1);
+    let (other, next) = (Arc::clone(&queue), TURNS_MAX as u64 + 1);
+    let thread = thread::spawn(move || {
+        other.push(turn(next..=next, 0)).expect("not stopped");
+        sender.send(()).expect("the test waits");
+    });
+    assert!(pushed.try_recv().is_err());
+    assert_eq!(queue.take(std::time::Duration::ZERO).expect("work").turns.len(), TURNS_MAX);
+    pushed.recv().expect("the turn goes in when there is room");
+    thread.join().expect("no panic");
+}
