@@ -2,6 +2,8 @@
 
 use model::{Instant, Name};
 
+use crate::commit::Table;
+
 /// A row with the partition that wrote it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Placed<T> {
@@ -39,3 +41,6 @@ pub struct Loaded {
     /// The last sequence of its journal; 0 when nothing was ever written.
     pub sequence: u64,
 }
+
+/// Is shown rows of state one by one: table, key, value.
+pub type Visit<'a> = dyn FnMut(Table, &[u8], &[u8]) + 'a;

@@ -34,7 +34,7 @@ mod writer;
 pub use backup::{BackupError, backup};
 pub use commit::{Change, Commit, DeadLetterRow, DecisionRow, JournalRow, OutboxRow, Table};
 pub use connection::Medium;
-pub use entry::{JournalEntry, Loaded, Placed, StateRow};
+pub use entry::{JournalEntry, Loaded, Placed, StateRow, Visit};
 pub use error::Error;
 pub use health::{Health, HealthWatch};
 pub use open::{OpenError, Store};

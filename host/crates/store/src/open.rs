@@ -9,9 +9,9 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::backup::BackupError;
 use crate::books::End;
-use crate::commit::{OutboxRow, Table};
+use crate::commit::OutboxRow;
 use crate::connection::{self, Medium};
-use crate::entry::{JournalEntry, Loaded, Placed};
+use crate::entry::{JournalEntry, Loaded, Placed, Visit};
 use crate::error::Error;
 use crate::lock::{Lock, LockError};
 use crate::migrate;
@@ -135,7 +135,7 @@ impl Store {
     ///
     /// # Errors
     /// When the partition does not exist or the database could not be read.
-    pub fn load(&self, partition: u16, row: impl FnMut(Table, &[u8], &[u8])) -> Result<Loaded, Error> {
+    pub fn load(&self, partition: u16, row: &mut Visit<'_>) -> Result<Loaded, Error> {
         self.check(partition)?;
         let sequence = query::load(&self.connection, partition, row).map_err(Error::doing("load a partition"))?;
         Ok(Loaded { sequence })

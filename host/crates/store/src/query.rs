@@ -5,7 +5,7 @@ use rusqlite::{Connection, Params, Row, TransactionBehavior, params, types::Type
 
 use crate::books::End;
 use crate::commit::{DeadLetterRow, DecisionRow, OutboxRow, Table};
-use crate::entry::{JournalEntry, Placed, StateRow};
+use crate::entry::{JournalEntry, Placed, StateRow, Visit};
 use crate::schema;
 
 const ENTRY: &str = "SELECT place, at, observed, kind, subject, key, digest, chain, payload FROM journal";
@@ -46,11 +46,7 @@ pub(crate) fn journal_row(
 }
 
 /// Shows every row of a partition's state, by table and key, and returns the partition's last sequence.
-pub(crate) fn load(
-    connection: &Connection,
-    partition: u16,
-    mut row: impl FnMut(Table, &[u8], &[u8]),
-) -> rusqlite::Result<u64> {
+pub(crate) fn load(connection: &Connection, partition: u16, row: &mut Visit<'_>) -> rusqlite::Result<u64> {
     let mut statement = connection.prepare("SELECT key, value FROM state WHERE partition = ?1 AND kind = ?2")?;
     for table in Table::ALL {
         let mut rows = statement.query(params![partition, table as u8])?;

@@ -131,7 +131,7 @@ fn dead_letter(sequence: u64) -> DeadLetterRow {
 fn loaded(store: &Store, partition: u16) -> (u64, u64) {
     let mut counted = 0;
     let loaded = store
-        .load(partition, |table, key, value| {
+        .load(partition, &mut |table, key, value| {
             assert_eq!((table, key), (Table::Partition, &b"last"[..]));
             counted = u64::from_be_bytes(value.try_into().expect("8 bytes"));
         })
