@@ -1,1 +1,41 @@
-//! engine
+//! The deterministic core: triggers, steps, guards, effects, and the commit that holds what they did.
+//!
+//! No clock, no randomness, no I/O: inputs come with the instant at which they were taken, and each turn leaves as one
+//! value. The same inputs, packages and configuration give the same decisions, whatever the batches and however many
+//! partitions there are.
+
+mod accounts;
+pub mod calendar;
+mod clock;
+pub mod digest;
+mod effects;
+mod engine;
+mod flight;
+mod guard;
+mod history;
+mod observe;
+mod partition;
+mod pending;
+mod plan;
+mod restore;
+pub mod rows;
+mod seen;
+mod slots;
+mod state;
+mod step;
+mod timers;
+mod triggers;
+mod turn;
+mod twin;
+mod world;
+
+pub use accounts::Accounts;
+pub use engine::Engine;
+pub use plan::{Setup, SetupError};
+pub use triggers::schedule::{Calendar, ScheduleError};
+pub use turn::{Persistence, Turn};
+pub use twin::Twin;
+pub use world::LogLine;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,174 @@
+//! What the clock brings: rule timers, trigger deadlines, schedules, retries, confirmations, in one order.
+
+use std::sync::Arc;
+
+use model::effect::Overdue;
+use model::event::{Cause, Event, Tick};
+use model::trigger::Kind;
+use model::{Instant, Name, limits};
+use store::Table;
+
+use crate::partition::{Partition, inner_id};
+use crate::rows;
+use crate::step::Wake;
+use crate::timers::{Armed, TimerKey};
+use crate::triggers::State;
+use crate::turn::Persistence;
+
+impl Partition {
+    /// Fires everything that is due at or before `now`, each at its own instant.
+    pub(crate) fn fire_due(&mut self, now: Instant) {
+        while let Some((due, armed)) = self.timers.pop(now) {
+            // While the host runs, what is due happens at its instant; what came due before the clock is overdue.
+            self.clock = self.clock.max(due);
+            self.caused = 0;
+            match armed {
+                Armed::Rule(key) => self.rule_timer(&key),
+                Armed::Slot(slot) => self.slot_due(slot as usize),
+                Armed::Retry(deployment, key) => self.retry(&deployment, &key),
+                Armed::Confirm(effect) => self.unconfirmed(effect, due),
+            }
+            self.drain();
+        }
+        while let Some(id) = self.seen.forget(now) {
+            if self.persistence == Persistence::Store {
+                self.record.change(Table::Seen, Box::from(id.0), None);
+            }
+        }
+    }
+
+    fn rule_timer(&mut self, key: &TimerKey) {
+        let Some(row) = self.timers.take_rule(key) else { return };
+        self.forget_timer(key);
+        let late = self.clock.since(row.due);
+        let fires = match row.overdue {
+            Overdue::Fire => true,
+            Overdue::FireWithin(within) => late <= within,
+            Overdue::Skip => late == model::Span::ZERO,
+        };
+        let (deployment, state_key, name) = key;
+        let Some(index) = self.plan.deployment_named(deployment) else { return };
+        if !fires {
+            self.accounts.skipped_timers += 1;
+            self.journal_derived("skipped", state_key, &(name, row.due));
+            return;
+        }
+        let event = Event {
+            id: Name::from(row.id.to_string()),
+            trigger: Name::from(""),
+            key: state_key.clone(),
+            occurred_at: row.due,
+            received_at: self.clock,
+            cause: Cause::Timer(Tick {
+                name: name.clone(),
+                due: row.due,
+                missed: 0,
+                payload: row.payload,
+                attributes: row.attributes,
+            }),
+            attributes: Vec::new(),
+        };
+        self.journal_derived("timer", state_key, &event);
+        self.run(Wake { deployment: index, event, depth: row.depth, attempt: 0, because: None });
+    }
+
+    pub(crate) fn forget_timer(&mut self, key: &TimerKey) {
+        if self.persistence == Persistence::Store {
+            let (deployment, state_key, name) = key;
+            let key = rows::key(&[deployment.as_bytes(), state_key.as_bytes(), name.as_bytes()]);
+            self.record.change(Table::Timer, key, None);
+        }
+    }
+
+    fn slot_due(&mut self, index: usize) {
+        self.slots[index].armed = None;
+        if matches!(self.slots[index].state, State::Schedule(_)) {
+            self.schedule(index);
+            self.arm(index);
+            return;
+        }
+        if !self.caught_up {
+            // Armed again when the sources have delivered what waited.
+            return;
+        }
+        let to = self.clock.before(self.slots[index].lag(&self.view().twins));
+        let transitions = self.advance_slot(index, to);
+        let mut wakes = Vec::new();
+        self.wake_for(index, &transitions, 0, &mut wakes);
+        self.arm(index);
+        wakes.into_iter().for_each(|wake| self.run(wake));
+    }
+
+    /// A schedule came: once for every instant while the host runs, once for all that were missed while it did not.
+    fn schedule(&mut self, index: usize) {
+        let plan = Arc::clone(&self.plan);
+        let slot = &mut self.slots[index];
+        let planned = &plan.deployments[slot.binding.deployment as usize];
+        let trigger = &planned.triggers[slot.binding.trigger as usize];
+        let (State::Schedule(last), Some(calendar)) = (&mut slot.state, &trigger.calendar) else { return };
+        let Kind::Schedule(spec) = &trigger.spec.kind else { return };
+        let Some(first) = calendar.next(*last).filter(|due| *due <= self.clock) else { return };
+        let (mut due, mut missed) = (first, 0_u32);
+        while let Some(next) = calendar.next(due).filter(|next| *next <= self.clock) {
+            due = next;
+            missed = missed.saturating_add(1);
+        }
+        *last = due;
+        slot.dirty = true;
+        let deployment = slot.binding.deployment;
+        self.touched(index);
+        let late = self.clock.since(due);
+        let fires = match spec.overdue {
+            Overdue::Fire => true,
+            Overdue::FireWithin(within) => late <= within,
+            Overdue::Skip => late == model::Span::ZERO,
+        };
+        self.accounts.missed_schedules += u64::from(missed) + u64::from(!fires);
+        if !fires {
+            self.journal_derived("missed", &trigger.spec.name, &(due, missed));
+            return;
+        }
+        for key in plan.keys_in(&planned.spec, self.number) {
+            let at = due.0.to_string();
+            let parts = ["schedule", &planned.spec.name, &trigger.spec.name, &key, &at];
+            let event = Event {
+                id: inner_id(&parts.map(str::as_bytes)),
+                trigger: trigger.spec.name.clone(),
+                key: key.clone(),
+                occurred_at: due,
+                received_at: self.clock,
+                cause: Cause::Schedule(Tick {
+                    name: trigger.spec.name.clone(),
+                    due,
+                    missed,
+                    payload: None,
+                    attributes: Vec::new(),
+                }),
+                attributes: Vec::new(),
+            };
+            self.journal_derived("schedule", &key, &event);
+            self.run(Wake { deployment, event, depth: 0, attempt: 0, because: None });
+        }
+    }
+}
+
+/// The wait before try `attempt` (from 1) of a step that failed for a passing reason, with up to a quarter more by the
+/// event's own id, so that replays agree and neighbours do not all come at once.
+pub(crate) fn back_off(attempt: u32, id: model::Id) -> model::Span {
+    let doubled = limits::RETRY_FIRST.0.saturating_mul(1 << attempt.saturating_sub(1).min(20));
+    let wait = doubled.min(limits::RETRY_LONGEST.0);
+    model::Span(wait + id.fold() % (wait / 4 + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_repeat_with_the_id() {
+        let id = model::Id::of(&[b"x"]);
+        assert_eq!(back_off(1, id), back_off(1, id));
+        assert!(back_off(1, id) >= limits::RETRY_FIRST);
+        assert!(back_off(30, id).0 <= limits::RETRY_LONGEST.0 * 5 / 4);
+    }
+}

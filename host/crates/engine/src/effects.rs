@@ -1,0 +1,477 @@
+//! Effects: what a rule proposed passes its gates; what is allowed becomes part of the commit.
+
+use std::sync::Arc;
+
+use model::decision::{CauseRef, EffectRecord};
+use model::deployment::PackageDigest;
+use model::effect::{Audience, Command, Emission, Notification, Proposal, Target, Timer};
+use model::event::{Cause, Custom, Event, Message, Outcome};
+use model::input::{Origin, Transfer, TransferBody};
+use model::outgoing::{Outgoing, OutgoingBody};
+use model::{Decision, DeviceNo, Effect, Id, Name, Verdict, limits};
+use store::{OutboxRow, Table};
+
+use crate::flight::Flight;
+use crate::guard::{GATES, Passage, actuator, capability, causal, consent, rate};
+use crate::partition::{Outbound, Partition};
+use crate::rows;
+use crate::step::Wake;
+use crate::timers::TimerRow;
+use crate::turn::Persistence;
+
+/// The sink of the broker by which a device is reached, where the device names no connection.
+const DEFAULT_BROKER: &str = "mqtt";
+
+/// One effect of one step on its way through the gates.
+struct Case<'a> {
+    wake: &'a Wake,
+    proposal: &'a Proposal,
+    index: u32,
+    id: Id,
+    member: Option<Name>,
+}
+
+impl Partition {
+    /// Judges one proposal; a role's command once for each member.
+    pub(crate) fn propose(&mut self, wake: &Wake, index: u32, proposal: Proposal) {
+        let plan = Arc::clone(&self.plan);
+        let spec = &plan.deployments[wake.deployment as usize].spec;
+        let effect_id = |member: &str| {
+            let number = index.to_string();
+            let parts = [&*spec.name, &*wake.event.key, &*wake.event.id, &number, member];
+            Id::of(&parts.map(str::as_bytes))
+        };
+        let targets: Vec<(Option<Name>, Option<DeviceNo>)> = match &proposal.effect {
+            Effect::Command(Command { target: Target::Role(role), .. }) => {
+                let members = spec.role(role).map(|role| &*role.members).unwrap_or_default();
+                let named = |number: &DeviceNo| plan.devices.get(*number).map(|device| device.id.clone());
+                members.iter().map(|member| (named(member), Some(*member))).collect()
+            }
+            Effect::Command(Command { target: Target::Device(id), .. }) => {
+                vec![(Some(id.clone()), plan.devices.named(id).map(|device| device.number))]
+            }
+            _ => vec![(None, None)],
+        };
+        if targets.is_empty() {
+            // A role without members: refused, so that the rule learns that nobody heard it.
+            let case = Case { wake, proposal: &proposal, index, id: effect_id(""), member: None };
+            self.judge(&case, None);
+        }
+        for (member, device) in targets {
+            let id = effect_id(member.as_deref().unwrap_or_default());
+            let case = Case { wake, proposal: &proposal, index, id, member };
+            self.judge(&case, device);
+        }
+    }
+
+    fn judge(&mut self, case: &Case<'_>, device: Option<DeviceNo>) {
+        self.accounts.proposed += 1;
+        let mut passage = Passage::default();
+        self.own_gates(case, device, &mut passage);
+        self.caused += 1;
+        let origin = self.origin(case);
+        if passage.is_allowed() {
+            match &case.proposal.effect {
+                Effect::Command(command) => {
+                    let device = device.expect("a command to an unknown device is refused by its first gate");
+                    return self.command(case, command, device, origin, passage);
+                }
+                Effect::Notification(notification) => self.notify(case, notification, &origin, &mut passage),
+                Effect::Publish(message) => self.publish(case, message, origin.clone()),
+                Effect::SetTimer(timer) => self.set_timer(case, timer),
+                Effect::CancelTimer(name) => self.cancel_timer(case, name),
+                Effect::Cancel(tag) => self.cancel(case, tag),
+                Effect::Emit(emission) => self.emit(case, emission, &origin),
+                Effect::Relinquish(_) | Effect::Other(_) => {}
+            }
+        }
+        self.conclude(case, &origin, passage);
+    }
+
+    /// `capability → rate → loop`, where the effect is proposed.
+    fn own_gates(&mut self, case: &Case<'_>, device: Option<DeviceNo>, passage: &mut Passage) {
+        let plan = Arc::clone(&self.plan);
+        let spec = &plan.deployments[case.wake.deployment as usize].spec;
+        let effect = &case.proposal.effect;
+        passage.ask(&GATES.capability, || match effect {
+            Effect::Command(command) => capability::command(spec, command, device),
+            Effect::Notification(notification) => capability::notification(spec, notification),
+            Effect::Publish(message) => capability::publish(&plan, spec, message),
+            Effect::Emit(emission) => capability::emit(spec, emission),
+            Effect::SetTimer(Timer { name, .. }) if name.is_empty() || name.len() > limits::NAME_BYTES => {
+                Err("bad-timer-name")
+            }
+            Effect::SetTimer(_) | Effect::CancelTimer(_) | Effect::Cancel(_) => Ok(()),
+            Effect::Relinquish(_) => Err("no-priority-array"),
+            Effect::Other(_) => Err("unknown-effect"),
+        });
+        let now = self.clock;
+        let state = &mut self.deployments[case.wake.deployment as usize];
+        state.dirty = true;
+        let row = &mut state.row;
+        let limit = spec.limits.effects_per_minute.min(limits::EFFECTS_PER_MINUTE);
+        passage.ask(&GATES.rate, || rate::count(&mut row.minute, &mut row.effects, limit, now, "rate"));
+        let (depth, caused) = (case.wake.depth.saturating_add(1), self.caused);
+        passage.ask(&GATES.causal, || causal::check(depth, caused));
+    }
+
+    /// Records the decision, counts it, and tells the rule of a refusal.
+    fn conclude(&mut self, case: &Case<'_>, origin: &Origin, passage: Passage) {
+        let decision = self.effect_decision(case, passage);
+        self.record_effect(decision, origin);
+    }
+
+    fn effect_decision(&self, case: &Case<'_>, passage: Passage) -> Decision {
+        let (verdict, reason, gates) = passage.finish();
+        Decision {
+            index: case.index,
+            effect: Some(EffectRecord {
+                id: case.id,
+                effect: case.proposal.effect.clone(),
+                member: case.member.clone(),
+                tag: case.proposal.tag.clone(),
+            }),
+            because: case.proposal.because.clone().or_else(|| case.wake.because.clone()),
+            reason,
+            gates,
+            ..self.decision(case.wake, verdict)
+        }
+    }
+
+    fn record_effect(&mut self, decision: Decision, origin: &Origin) {
+        let refused = decision.verdict == Verdict::Refused;
+        let reason = decision.reason.clone();
+        let target = decision.effect.as_ref().and_then(|record| target_of(&record.effect, record.member.as_ref()));
+        self.decide(decision);
+        if refused {
+            self.accounts.refused += 1;
+            self.complete(origin, target, Outcome::Refused, reason, 1);
+        }
+    }
+
+    fn origin(&self, case: &Case<'_>) -> Origin {
+        Origin {
+            id: case.id,
+            deployment: self.plan.deployments[case.wake.deployment as usize].spec.name.clone(),
+            key: case.wake.event.key.clone(),
+            event: case.wake.event.id.clone(),
+            index: case.index,
+            tag: case.proposal.tag.clone(),
+            because: case.proposal.because.clone().or_else(|| case.wake.because.clone()),
+            depth: case.wake.depth.saturating_add(1),
+            at: case.wake.event.occurred_at,
+        }
+    }
+
+    /// A command goes on to the gates at its actuator: here, or in the partition where that lives.
+    fn command(&mut self, case: &Case<'_>, command: &Command, device: DeviceNo, origin: Origin, mut passage: Passage) {
+        let home = self.plan.partition_of_device(device);
+        if home == Some(self.number) {
+            self.actuate(command, device, &origin, &mut passage);
+            self.conclude(case, &origin, passage);
+        } else if let Some(to) = home {
+            // It is decided there; this partition has done its part.
+            self.accounts.inner += 1;
+            let decision = self.effect_decision(case, passage);
+            self.transfers.push(Outbound { to, body: TransferBody::Effect { origin, decision: Box::new(decision) } });
+        }
+    }
+
+    /// `precondition → priority`, then the outbox.
+    pub(crate) fn actuate(&mut self, command: &Command, number: DeviceNo, origin: &Origin, passage: &mut Passage) {
+        let plan = Arc::clone(&self.plan);
+        let Some(device) = plan.devices.get(number) else { return };
+        let now = self.clock;
+        let twin = self.view().twins.get(&number);
+        let expires_at = command.expires_at;
+        passage.ask(&GATES.precondition, || {
+            actuator::precondition(device, twin, &command.action, &command.only_if, expires_at, now)
+        });
+        passage.ask(&GATES.priority, || actuator::priority(command));
+        let twin = self.world().twin(number);
+        let (window, counted) = (&mut twin.commanded.0, &mut twin.commanded.1);
+        passage.ask(&GATES.rate, || {
+            rate::count(window, counted, limits::COMMANDS_PER_TARGET_PER_MINUTE, now, "target-rate")
+        });
+        if !passage.is_allowed() {
+            return;
+        }
+        let Some(action) = device.commands.get(&command.action) else { return };
+        let desired = action.sets.as_ref().and_then(|sets| {
+            let argument = || command.arguments.iter().find(|(name, _)| &**name == "value").map(|(_, value)| value.clone());
+            Some((sets.capability, sets.value.clone().or_else(argument)?))
+        });
+        self.dirty_twins.push(number);
+        if let Some((capability, value)) = &desired {
+            self.supersede(number, *capability);
+            self.world().twin(number).ask(*capability, value.clone());
+        }
+        let broker = device.source.as_ref().and_then(|source| source.connection.as_ref());
+        let outgoing = Outgoing {
+            effect: origin.id,
+            sink: broker.map_or_else(|| Name::from(DEFAULT_BROKER), |name| Name::from(format!("mqtt:{name}"))),
+            target: device.id.clone(),
+            committed_at: now,
+            expires_at: Some(expires_at.unwrap_or(now + limits::COMMAND_EXPIRY)),
+            body: OutgoingBody::Command {
+                device: number,
+                action: command.action.clone(),
+                arguments: command.arguments.clone(),
+                only_if: command.only_if.clone(),
+                momentary: action.momentary,
+            },
+        };
+        let target = Some(Target::Device(device.id.clone()));
+        let confirm = (!action.momentary).then_some(device.confirm);
+        let flight = Flight::new(origin.clone(), target, Some(number), desired, confirm, &outgoing);
+        self.depart(flight, vec![outgoing]);
+    }
+
+    /// `consent`, then one outbox row for each sink of the group.
+    fn notify(&mut self, case: &Case<'_>, notification: &Notification, origin: &Origin, passage: &mut Passage) {
+        let plan = Arc::clone(&self.plan);
+        let spec = &plan.deployments[case.wake.deployment as usize].spec;
+        passage.ask(&GATES.consent, || consent::check(&plan, spec, notification));
+        let Audience::Group(name) = &notification.to else { return };
+        let (true, Some(group)) = (passage.is_allowed(), plan.groups.get(name)) else { return };
+        let class = spec.grants.notifications.iter().find(|grant| grant.template == notification.template);
+        let Some(class) = class.map(|grant| grant.class) else { return };
+        let outgoing: Vec<Outgoing> = group
+            .sinks
+            .iter()
+            .map(|sink| Outgoing {
+                effect: case.id,
+                sink: sink.clone(),
+                target: name.clone(),
+                committed_at: self.clock,
+                expires_at: notification.expires_at,
+                body: OutgoingBody::Notification {
+                    template: notification.template.clone(),
+                    class,
+                    group: name.clone(),
+                    parameters: notification.parameters.clone(),
+                    urgency: notification.urgency,
+                    because: origin.because.clone(),
+                },
+            })
+            .collect();
+        let Some(first) = outgoing.first() else { return };
+        let flight = Flight::new(origin.clone(), None, None, None, None, first);
+        self.depart(flight, outgoing);
+    }
+
+    fn publish(&mut self, case: &Case<'_>, message: &Message, origin: Origin) {
+        let outgoing = Outgoing {
+            effect: case.id,
+            sink: Name::from(DEFAULT_BROKER),
+            target: message.topic.clone(),
+            committed_at: self.clock,
+            expires_at: None,
+            body: OutgoingBody::Publish {
+                topic: message.topic.clone(),
+                payload: message.payload.clone(),
+                content_type: message.content_type.clone(),
+                retained: message.retained,
+            },
+        };
+        let flight = Flight::new(origin, None, None, None, None, &outgoing);
+        self.depart(flight, vec![outgoing]);
+    }
+
+    /// Puts an effect into the outbox, and its flight beside it.
+    fn depart(&mut self, mut flight: Flight, outgoing: Vec<Outgoing>) {
+        self.accounts.waiting += 1;
+        flight.sinks = outgoing.iter().map(|outgoing| outgoing.sink.clone()).collect();
+        for outgoing in outgoing {
+            self.record.send(OutboxRow { due: outgoing.committed_at, outgoing, attempts: 0 });
+        }
+        self.keep_flight(&flight);
+        self.flights.insert(flight);
+    }
+
+    fn set_timer(&mut self, case: &Case<'_>, timer: &Timer) {
+        self.accounts.inner += 1;
+        let plan = Arc::clone(&self.plan);
+        let deployment = plan.deployments[case.wake.deployment as usize].spec.name.clone();
+        let key = (deployment, case.wake.event.key.clone(), timer.name.clone());
+        // A timer that is due soon belongs to the chain that set it: no loop hides behind short timers.
+        let soon = timer.due < self.clock + limits::TIMER_ROOT_AFTER;
+        let row = TimerRow {
+            due: timer.due,
+            id: case.id,
+            overdue: timer.overdue,
+            payload: timer.payload.clone(),
+            attributes: timer.attributes.clone(),
+            depth: if soon { case.wake.depth.saturating_add(1) } else { 0 },
+        };
+        if self.persistence == Persistence::Store {
+            let place = rows::key(&[key.0.as_bytes(), key.1.as_bytes(), key.2.as_bytes()]);
+            self.record.change(Table::Timer, place, Some(rows::encode(&row)));
+        }
+        self.timers.set_rule(key, row);
+    }
+
+    fn cancel_timer(&mut self, case: &Case<'_>, name: &Name) {
+        self.accounts.inner += 1;
+        let plan = Arc::clone(&self.plan);
+        let deployment = plan.deployments[case.wake.deployment as usize].spec.name.clone();
+        let key = (deployment, case.wake.event.key.clone(), name.clone());
+        if self.timers.remove_rule(&key).is_some() {
+            self.forget_timer(&key);
+        }
+    }
+
+    fn cancel(&mut self, case: &Case<'_>, tag: &Name) {
+        self.accounts.inner += 1;
+        let plan = Arc::clone(&self.plan);
+        let deployment = &plan.deployments[case.wake.deployment as usize].spec.name;
+        for effect in self.flights.tagged(deployment, &case.wake.event.key, tag) {
+            self.withdraw(effect);
+        }
+    }
+
+    /// An event for every rule that listens: in this partition at once, elsewhere by transfer.
+    fn emit(&mut self, case: &Case<'_>, emission: &Emission, origin: &Origin) {
+        self.accounts.inner += 1;
+        let device = emission.device.as_ref().and_then(|id| self.plan.devices.named(id)).map(|device| device.number);
+        let home = device.and_then(|device| self.plan.partition_of_device(device)).unwrap_or(self.number);
+        if home == self.number {
+            self.deliver_emission(emission, &case.wake.event.key, origin);
+        } else {
+            let decision = self.effect_decision(case, Passage::default());
+            let body = TransferBody::Effect { origin: origin.clone(), decision: Box::new(decision) };
+            self.transfers.push(Outbound { to: home, body });
+        }
+    }
+
+    pub(crate) fn deliver_emission(&mut self, emission: &Emission, from: &Name, origin: &Origin) {
+        let plan = Arc::clone(&self.plan);
+        for slot in &self.slots {
+            let planned = &plan.deployments[slot.binding.deployment as usize];
+            let trigger = &planned.triggers[slot.binding.trigger as usize].spec;
+            let model::trigger::Kind::Custom { name } = &trigger.kind else { continue };
+            if *name != emission.name {
+                continue;
+            }
+            let device = emission.device.as_ref().and_then(|id| plan.devices.named(id)).map(|device| device.number);
+            let given = emission.key.clone().or_else(|| plan.key_of(&planned.spec, device?));
+            let keys = plan.keys_in(&planned.spec, self.number);
+            let only = || (planned.spec.key == model::deployment::KeyKind::One).then(|| Name::from("one"));
+            let Some(key) = given.or_else(only).or_else(|| Some(from.clone())).filter(|key| keys.contains(key)) else {
+                self.accounts.no_key += 1;
+                continue;
+            };
+            let id = origin.id.to_string();
+            let parts = ["custom", &id, &planned.spec.name, &trigger.name];
+            self.queue.push_back(Wake {
+                deployment: slot.binding.deployment,
+                event: Event {
+                    id: crate::partition::inner_id(&parts.map(str::as_bytes)),
+                    trigger: trigger.name.clone(),
+                    key,
+                    occurred_at: origin.at,
+                    received_at: self.clock,
+                    cause: Cause::Custom(Custom {
+                        name: emission.name.clone(),
+                        attributes: emission.attributes.clone(),
+                    }),
+                    attributes: Vec::new(),
+                },
+                depth: origin.depth,
+                attempt: 0,
+                because: None,
+            });
+        }
+    }
+
+    /// Something from another partition: an effect to be decided here, or what became of one.
+    pub(crate) fn arrive(&mut self, transfer: &Transfer) {
+        match &transfer.body {
+            TransferBody::Effect { origin, decision } => self.arrive_effect(origin, decision),
+            TransferBody::Completion { origin, completion, attempt } => {
+                self.tell(origin, completion.clone(), *attempt);
+            }
+        }
+    }
+
+    fn arrive_effect(&mut self, origin: &Origin, decision: &Decision) {
+        let Some(record) = &decision.effect else { return };
+        match &record.effect {
+            Effect::Command(command) => {
+                let device = record.member.as_ref().and_then(|id| self.plan.devices.named(id));
+                let Some(device) = device.map(|device| device.number) else { return };
+                self.accounts.proposed += 1;
+                let mut passage = Passage::after(decision.gates.clone());
+                self.actuate(command, device, origin, &mut passage);
+                let (verdict, reason, gates) = passage.finish();
+                self.record_effect(Decision { verdict, reason, gates, ..decision.clone() }, origin);
+            }
+            Effect::Emit(emission) => self.deliver_emission(emission, &origin.key, origin),
+            _ => {}
+        }
+    }
+
+    /// An operator's own command: it passes the gates at the actuator and no others.
+    pub(crate) fn manual(&mut self, input: &model::Input, device: DeviceNo, action: &Name, arguments: &model::Attributes) {
+        let Some(id) = self.plan.devices.get(device).map(|device| device.id.clone()) else { return };
+        let operator = Name::from("operator");
+        let command = Command {
+            target: Target::Device(id.clone()),
+            action: action.clone(),
+            arguments: arguments.clone(),
+            priority: None,
+            hold: None,
+            expires_at: None,
+            only_if: Vec::new(),
+            attributes: Vec::new(),
+        };
+        let origin = Origin {
+            id: Id::of(&[b"manual", input.id.as_bytes()]),
+            deployment: operator.clone(),
+            key: id.clone(),
+            event: input.id.clone(),
+            index: 0,
+            tag: None,
+            because: None,
+            depth: 1,
+            at: input.occurred_at.unwrap_or(self.clock),
+        };
+        self.accounts.proposed += 1;
+        let mut passage = Passage::default();
+        self.actuate(&command, device, &origin, &mut passage);
+        let (verdict, reason, gates) = passage.finish();
+        let cause = CauseRef {
+            event: input.id.clone(),
+            kind: Name::from("manual"),
+            name: action.clone(),
+            phase: None,
+            device: Some(id.clone()),
+        };
+        let effect = EffectRecord { id: origin.id, effect: Effect::Command(command), member: Some(id), tag: None };
+        let decision = Decision {
+            at: origin.at,
+            deployment: operator.clone(),
+            rule: operator,
+            digest: PackageDigest([0; 32]),
+            key: origin.key.clone(),
+            cause,
+            index: 0,
+            effect: Some(effect),
+            because: None,
+            verdict,
+            reason,
+            gates,
+        };
+        self.record_effect(decision, &origin);
+    }
+}
+
+/// Where an effect was headed, for its completion.
+fn target_of(effect: &Effect, member: Option<&Name>) -> Option<Target> {
+    match effect {
+        Effect::Command(command) => Some(member.map_or(command.target.clone(), |id| Target::Device(id.clone()))),
+        Effect::Relinquish(relinquishment) => Some(relinquishment.target.clone()),
+        _ => None,
+    }
+}
+

@@ -1,0 +1,214 @@
+//! The engine: all partitions of one host behind one front. It routes inputs, passes transfers on within the turn, and
+//! gives each turn as a value.
+
+use std::sync::Arc;
+
+use model::input::{Body, Transfer};
+use model::{DeviceNo, Input, Instant, Name};
+use smallvec::SmallVec;
+use store::Table;
+
+use crate::accounts::Accounts;
+use crate::partition::Partition;
+use crate::plan::{Plan, Setup, SetupError};
+use crate::rows::RowError;
+use crate::turn::{Persistence, Turn};
+use crate::twin::Twin;
+
+/// The deterministic core: inputs in, turns out.
+pub struct Engine {
+    plan: Arc<Plan>,
+    partitions: Vec<Partition>,
+    transfers: u64,
+    persistence: Persistence,
+}
+
+impl Engine {
+    /// An engine without any past.
+    ///
+    /// # Errors
+    /// When the deployments contradict each other or a schedule cannot be read.
+    pub fn new(setup: Setup, persistence: Persistence) -> Result<Self, SetupError> {
+        let plan = Arc::new(Plan::new(setup)?);
+        let partitions =
+            (0..plan.partitions).map(|number| Partition::new(number, Arc::clone(&plan), persistence)).collect();
+        Ok(Self { plan, partitions, transfers: 0, persistence })
+    }
+
+    /// Gives a partition its past: rows in any order, then the number of its last journal record.
+    ///
+    /// # Errors
+    /// When a row cannot be read.
+    pub fn restore<'a>(
+        &mut self,
+        partition: u16,
+        sequence: u64,
+        rows: impl Iterator<Item = (Table, &'a [u8], &'a [u8])>,
+    ) -> Result<(), RowError> {
+        match self.partitions.get_mut(usize::from(partition)) {
+            Some(partition) => partition.restore(sequence, rows),
+            None => Ok(()),
+        }
+    }
+
+    /// Reminds a partition of inputs that it took last, so that redelivered messages are known again.
+    pub fn remember(&mut self, partition: u16, input: &Input, at: Instant) {
+        if let Some(partition) = self.partitions.get_mut(usize::from(partition)) {
+            partition.seen.remember(input, at);
+        }
+    }
+
+    /// Takes a new set of deployments and devices; state passes over by name.
+    ///
+    /// # Errors
+    /// As [`Engine::new`]; the old set then stays.
+    pub fn switch(&mut self, mut setup: Setup) -> Result<(), SetupError> {
+        setup.partitions = self.plan.partitions;
+        let plan = Arc::new(Plan::new(setup)?);
+        self.partitions.iter_mut().for_each(|partition| partition.switch(Arc::clone(&plan)));
+        self.plan = plan;
+        Ok(())
+    }
+
+    /// Handles one input to its end in every partition that it concerns. `received_at` never goes back.
+    ///
+    /// Returns false where every one of them had it before.
+    pub fn take(&mut self, input: &Input, received_at: Instant) -> bool {
+        let mut new = false;
+        for number in self.route(input) {
+            new |= self.partitions[usize::from(number)].take(input, received_at);
+        }
+        self.pass_transfers(received_at);
+        new
+    }
+
+    /// Moves every partition's clock, firing what comes due.
+    pub fn advance(&mut self, now: Instant) {
+        self.partitions.iter_mut().for_each(|partition| partition.advance(now));
+        self.pass_transfers(now);
+    }
+
+    /// The next instant at which the clock alone makes something happen.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Instant> {
+        self.partitions.iter().filter_map(Partition::next_due).min()
+    }
+
+    /// Whether the turn has burnt its fuel and should end.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.partitions.iter().any(Partition::is_full)
+    }
+
+    /// Ends the turn.
+    pub fn finish(&mut self) -> Turn {
+        let mut turn = Turn::default();
+        for partition in &mut self.partitions {
+            let record = partition.finish();
+            turn.decisions.extend(record.decisions);
+            turn.logs.extend(record.logs);
+            turn.counts.extend(record.counts);
+            turn.samples.extend(record.samples);
+            turn.duplicates += record.duplicates;
+            if record.touched {
+                turn.commits.push(record.commit);
+            }
+        }
+        turn
+    }
+
+    /// The sums over all partitions.
+    #[must_use]
+    pub fn accounts(&self) -> Accounts {
+        let mut sum = Accounts::default();
+        self.partitions.iter().for_each(|partition| sum.add(&partition.accounts));
+        sum
+    }
+
+    /// A device's twin in its home partition.
+    #[must_use]
+    pub fn twin(&self, device: DeviceNo) -> Option<&Twin> {
+        let home = self.plan.partition_of_device(device)?;
+        self.partitions[usize::from(home)].view().twins.get(&device)
+    }
+
+    /// Timers that rules have set and that have not come due.
+    #[must_use]
+    pub fn timers(&self) -> usize {
+        self.partitions.iter().map(|partition| partition.timers.rule_count()).sum()
+    }
+
+    /// Deployments that a rule's own complaint about its settings has stopped: name and complaint.
+    #[must_use]
+    pub fn stopped(&self) -> Vec<(Name, String)> {
+        let of = |partition: &Partition| {
+            let states = partition.plan.deployments.iter().zip(&partition.deployments);
+            let stopped = states.filter_map(|(planned, state)| Some((planned.spec.name.clone(), state.row.stopped.clone()?)));
+            stopped.collect::<Vec<_>>()
+        };
+        self.partitions.iter().flat_map(of).collect()
+    }
+
+    #[must_use]
+    pub fn persistence(&self) -> Persistence {
+        self.persistence
+    }
+
+    /// The partitions that an input concerns: its device's home, and each that owns a key which binds the device.
+    fn route(&self, input: &Input) -> SmallVec<[u16; 4]> {
+        let mut to = SmallVec::new();
+        match &input.body {
+            Body::Observation { device, .. } | Body::Availability { device, .. } | Body::Manual { device, .. } => {
+                to.extend(self.plan.routes.get(device).into_iter().flatten().copied());
+                if to.is_empty() {
+                    to.push(self.plan.partition_of_device(*device).unwrap_or(0));
+                }
+                if matches!(input.body, Body::Manual { .. }) {
+                    to.truncate(1);
+                }
+            }
+            Body::Settled(settled) => {
+                let flies = |partition: &&Partition| partition.flights.get(settled.effect).is_some();
+                to.push(self.partitions.iter().find(flies).map_or(0, |partition| partition.number));
+            }
+            Body::Message(_) => {
+                to.extend(self.plan.message_partitions.iter().copied());
+                if to.is_empty() {
+                    to.push(0);
+                }
+            }
+            Body::Host(_) | Body::Advance => to.extend(0..self.plan.partitions),
+            // Transfers are made by the engine itself, addressed.
+            Body::Transfer(_) => {}
+        }
+        to
+    }
+
+    /// Hands effects and completions to the partitions that they are for, until none is left.
+    fn pass_transfers(&mut self, now: Instant) {
+        loop {
+            let mut moved = false;
+            for from in 0..self.partitions.len() {
+                for outbound in std::mem::take(&mut self.partitions[from].transfers) {
+                    moved = true;
+                    self.transfers += 1;
+                    let from = u16::try_from(from).expect("partitions are counted in u16");
+                    let id = Name::from(format!("transfer:{from}:{}:{}", outbound.to, self.transfers));
+                    let input = Input {
+                        id,
+                        source: Name::from("transfer"),
+                        own_id: false,
+                        redelivery: None,
+                        occurred_at: None,
+                        body: Body::Transfer(Transfer { from, sequence: self.transfers, body: outbound.body }),
+                        attributes: Vec::new(),
+                    };
+                    self.partitions[usize::from(outbound.to)].take(&input, now);
+                }
+            }
+            if !moved {
+                return;
+            }
+        }
+    }
+}

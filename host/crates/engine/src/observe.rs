@@ -1,0 +1,475 @@
+//! Observations: a device reported, came or went. The twin changes first, then triggers are evaluated, then rules run.
+
+use std::sync::Arc;
+
+use model::event::{Cause, Event, Freshness, Message, Observation, Quality, Reading};
+use model::input::HostEvent;
+use model::trigger::Kind;
+use model::{DeviceNo, Input, Instant, Name, Value, limits, topic};
+use store::Table;
+
+use crate::partition::{Partition, inner_id};
+use crate::rows;
+use crate::step::Wake;
+use crate::triggers::{Slot, State, Transition, Transitions, changed, words};
+
+/// How an observation stands in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    InOrder,
+    OutOfOrder,
+    Late,
+}
+
+impl Partition {
+    pub(crate) fn observe(&mut self, input: &Input, device: DeviceNo, freshness: Freshness, readings: &[Reading]) {
+        if self.plan.devices.get(device).is_none() {
+            self.accounts.unknown_device += 1;
+            return;
+        }
+        let (at, flagged) = self.occurred(input);
+        let order = match self.view().twins.get(&device).and_then(|twin| twin.newest) {
+            Some(newest) if at + limits::LATENESS < newest => Order::Late,
+            Some(newest) if at < newest => Order::OutOfOrder,
+            _ => Order::InOrder,
+        };
+        let mut wakes = Vec::new();
+        let mut attributes = input.attributes.clone();
+        if flagged {
+            self.accounts.clock_ahead += 1;
+            attributes.push((Name::from("clock-ahead"), Value::Boolean(true)));
+        }
+        match order {
+            Order::InOrder => {
+                if freshness == Freshness::Snapshot {
+                    self.accounts.snapshot += 1;
+                }
+                let depth = self.echo(device, readings);
+                self.decide_deadlines(device, at, depth, &mut wakes);
+                let readings = self.report(device, readings, at, freshness, input.occurred_at.is_some());
+                let told = Told { input, device, at, freshness, readings: &readings, attributes, depth };
+                self.evaluate(&told, &mut wakes);
+                self.record_history(device, &readings, at);
+            }
+            Order::OutOfOrder => {
+                self.accounts.out_of_order += 1;
+                attributes.push((Name::from("out-of-order"), Value::Boolean(true)));
+                let told = Told { input, device, at, freshness, readings, attributes, depth: 0 };
+                self.pass_on(&told, |snapshot, _| freshness == Freshness::Live || snapshot, &mut wakes);
+            }
+            Order::Late => {
+                self.accounts.late += 1;
+                let told = Told { input, device, at, freshness: Freshness::Late, readings, attributes, depth: 0 };
+                self.pass_on(&told, |_, late| late, &mut wakes);
+            }
+        }
+        wakes.into_iter().for_each(|wake| self.run(wake));
+    }
+
+    /// The device's own time, unless it gives none or is ahead of the host.
+    fn occurred(&self, input: &Input) -> (Instant, bool) {
+        match input.occurred_at {
+            Some(at) if at > self.clock + limits::AHEAD => (self.clock, true),
+            Some(at) => (at, false),
+            None => (self.clock, false),
+        }
+    }
+
+    /// Deadlines that this reading's time has reached are decided before it counts.
+    fn decide_deadlines(&mut self, device: DeviceNo, at: Instant, depth: u8, wakes: &mut Vec<Wake>) {
+        self.for_watched(device, |partition, index| {
+            let transitions = partition.advance_slot(index, at);
+            partition.wake_for(index, &transitions, depth, wakes);
+        });
+    }
+
+    pub(crate) fn advance_slot(&mut self, index: usize, to: Instant) -> Transitions {
+        let plan = Arc::clone(&self.plan);
+        let slot = &mut self.slots[index];
+        let kind = &crate::slots::trigger_in(&plan, slot).spec.kind;
+        let world = self.lent.as_ref().expect("the world is lent only while a rule runs");
+        let transitions = slot.advance(kind, &world.twins, to);
+        if !transitions.is_empty() || slot.dirty {
+            self.touched(index);
+        }
+        transitions
+    }
+
+    /// The twin takes the readings; each learns its last good value.
+    fn report(
+        &mut self,
+        device: DeviceNo,
+        readings: &[Reading],
+        at: Instant,
+        freshness: Freshness,
+        own_time: bool,
+    ) -> Vec<Reading> {
+        let now = self.clock;
+        let mut readings = readings.to_vec();
+        let twin = self.world().twin(device);
+        for reading in &mut readings {
+            twin.report(reading, at, freshness);
+        }
+        // A retained value without a time of its own says nothing of when the device last spoke.
+        if freshness == Freshness::Live || own_time {
+            twin.newest = Some(at);
+            twin.heard_at = now;
+        }
+        self.dirty_twins.push(device);
+        readings
+    }
+
+    fn evaluate(&mut self, told: &Told<'_>, wakes: &mut Vec<Wake>) {
+        let plan = Arc::clone(&self.plan);
+        let mut last = None;
+        let watches = std::mem::take(self.watches.entry(told.device).or_default());
+        for watch in &watches {
+            let concerned = |reading: &Reading| watch.capability.is_none_or(|capability| capability == reading.capability);
+            if last == Some(watch.slot) || !told.readings.iter().any(concerned) {
+                continue;
+            }
+            last = Some(watch.slot);
+            let index = watch.slot as usize;
+            let kind = &crate::slots::trigger_in(&plan, &self.slots[index]).spec.kind;
+            match kind {
+                Kind::Reading { snapshot, .. } => {
+                    if told.freshness == Freshness::Live || *snapshot {
+                        wakes.extend(self.observation(index, told, concerned));
+                    }
+                }
+                Kind::Change { capability, snapshot, .. } => {
+                    let reading = told.readings.iter().find(|reading| reading.capability == *capability);
+                    if reading.is_some_and(|reading| self.changes(index, kind, reading))
+                        && (told.freshness == Freshness::Live || *snapshot)
+                    {
+                        wakes.extend(self.observation(index, told, concerned));
+                    }
+                }
+                _ => {
+                    let world = self.lent.as_ref().expect("the world is lent only while a rule runs");
+                    let transitions = self.slots[index].evaluate(kind, &world.twins, told.at, told.freshness);
+                    self.touched(index);
+                    self.wake_for(index, &transitions, told.depth, wakes);
+                }
+            }
+        }
+        self.watches.insert(told.device, watches);
+    }
+
+    fn changes(&mut self, index: usize, kind: &Kind, reading: &Reading) -> bool {
+        if reading.quality == Quality::Bad {
+            return false;
+        }
+        let slot = &mut self.slots[index];
+        let State::Change(reported) = &mut slot.state else { return false };
+        let fires = changed(reported, kind, reading.previous.as_ref(), &reading.value);
+        let banded = matches!(kind, Kind::Change { deadband: Some(_), .. });
+        if banded && (fires || reported.is_none()) {
+            *reported = Some(reading.value.clone());
+            slot.dirty = true;
+            self.touched(index);
+        }
+        fires
+    }
+
+    /// Readings that change no twin reach only the `reading` triggers that ask for them.
+    fn pass_on(&mut self, told: &Told<'_>, wanted: impl Fn(bool, bool) -> bool, wakes: &mut Vec<Wake>) {
+        let plan = Arc::clone(&self.plan);
+        self.for_watched(told.device, |partition, index| {
+            let kind = &crate::slots::trigger_in(&plan, &partition.slots[index]).spec.kind;
+            if let Kind::Reading { capability, snapshot, late } = kind
+                && wanted(*snapshot, *late)
+            {
+                let concerned = |reading: &Reading| capability.is_none_or(|capability| capability == reading.capability);
+                if told.readings.iter().any(concerned) {
+                    wakes.extend(partition.observation(index, told, concerned));
+                }
+            }
+        });
+    }
+
+    /// Each slot that a device concerns, once.
+    fn for_watched(&mut self, device: DeviceNo, mut act: impl FnMut(&mut Self, usize)) {
+        let Some(watches) = self.watches.get_mut(&device).map(std::mem::take) else { return };
+        let mut last = None;
+        for watch in &watches {
+            if last != Some(watch.slot) {
+                last = Some(watch.slot);
+                act(self, watch.slot as usize);
+            }
+        }
+        self.watches.insert(device, watches);
+    }
+
+    fn observation(&self, index: usize, told: &Told<'_>, concerned: impl Fn(&Reading) -> bool) -> Option<Wake> {
+        let slot = &self.slots[index];
+        let planned = &self.plan.deployments[slot.binding.deployment as usize];
+        let trigger = &planned.triggers[slot.binding.trigger as usize].spec;
+        let device = self.plan.devices.get(told.device)?;
+        let id = inner_id(&[
+            b"observation",
+            told.input.id.as_bytes(),
+            planned.spec.name.as_bytes(),
+            trigger.name.as_bytes(),
+        ]);
+        let observation = Observation {
+            device: device.id.clone(),
+            role: trigger.role.clone(),
+            freshness: told.freshness,
+            readings: told.readings.iter().filter(|reading| concerned(reading)).cloned().collect(),
+            attributes: Vec::new(),
+        };
+        Some(Wake {
+            deployment: slot.binding.deployment,
+            event: Event {
+                id,
+                trigger: trigger.name.clone(),
+                key: slot.binding.key.clone(),
+                occurred_at: told.at,
+                received_at: self.clock,
+                cause: Cause::Observation(observation),
+                attributes: told.attributes.clone(),
+            },
+            depth: told.depth,
+            attempt: 0,
+            because: None,
+        })
+    }
+
+    /// The event of a condition that began or ended.
+    pub(crate) fn condition(&mut self, index: usize, transition: &Transition, depth: u8) -> Option<Wake> {
+        let slot = &self.slots[index];
+        let planned = &self.plan.deployments[slot.binding.deployment as usize];
+        let trigger = &planned.triggers[slot.binding.trigger as usize].spec;
+        let device = self.plan.devices.get(slot.binding.device?)?.id.clone();
+        let id = slot.condition_id(&planned.spec.name, &trigger.name, &device, transition);
+        let (capability, value) = slot.subject(&self.view().twins);
+        let because = words(&trigger.kind, slot.binding.when.as_ref());
+        let wake = Wake {
+            deployment: slot.binding.deployment,
+            event: Event {
+                id: Name::from(id.to_string()),
+                trigger: trigger.name.clone(),
+                key: slot.binding.key.clone(),
+                occurred_at: transition.at,
+                received_at: self.clock,
+                cause: Cause::Condition(model::event::Condition {
+                    phase: transition.phase,
+                    device,
+                    role: trigger.role.clone(),
+                    capability,
+                    value,
+                    since: transition.since,
+                    deadline: transition.deadline,
+                    attributes: Vec::new(),
+                }),
+                attributes: Vec::new(),
+            },
+            depth,
+            attempt: 0,
+            because,
+        };
+        let kind = transition.phase.word();
+        self.journal_derived(kind, &wake.event.key, &wake.event);
+        Some(wake)
+    }
+
+    pub(crate) fn availability(&mut self, input: &Input, device: DeviceNo, available: bool) {
+        let (at, _) = self.occurred(input);
+        let now = self.clock;
+        let twin = self.world().twin(device);
+        if twin.available == Some(available) {
+            return;
+        }
+        twin.available = Some(available);
+        twin.available_since = at;
+        twin.heard_at = twin.heard_at.max(if twin.newest.is_some() { twin.heard_at } else { now });
+        self.dirty_twins.push(device);
+        let mut wakes = Vec::new();
+        self.for_watched(device, |partition, index| {
+            if available {
+                let back = partition.slots[index].returned(at);
+                partition.touched(index);
+                partition.wake_for(index, back.as_slice(), 0, &mut wakes);
+                partition.reconsider(index, at, &mut wakes);
+            }
+            partition.arm(index);
+        });
+        wakes.into_iter().for_each(|wake| self.run(wake));
+    }
+
+    /// Evaluates a hold again where nothing was reported but what was unknown is known again.
+    fn reconsider(&mut self, index: usize, at: Instant, wakes: &mut Vec<Wake>) {
+        let plan = Arc::clone(&self.plan);
+        let kind = &crate::slots::trigger_in(&plan, &self.slots[index]).spec.kind;
+        if !matches!(kind, Kind::Held { .. }) {
+            return;
+        }
+        let world = self.lent.as_ref().expect("the world is lent only while a rule runs");
+        let transitions = self.slots[index].evaluate(kind, &world.twins, at, Freshness::Live);
+        self.touched(index);
+        self.wake_for(index, &transitions, 0, wakes);
+    }
+
+    pub(crate) fn message(&mut self, input: &Input, message: &Message) {
+        let plan = Arc::clone(&self.plan);
+        let mut wakes = Vec::new();
+        for slot in &self.slots {
+            let planned = &plan.deployments[slot.binding.deployment as usize];
+            let trigger = &planned.triggers[slot.binding.trigger as usize].spec;
+            let Kind::Message { filter, key_from } = &trigger.kind else { continue };
+            if !topic::matches(filter, &message.topic) {
+                continue;
+            }
+            let keys = plan.keys_in(&planned.spec, self.number);
+            let key = match key_from {
+                None => (planned.spec.key == model::deployment::KeyKind::One).then(|| Name::from("one")),
+                Some(pointer) => pointed(&message.payload, pointer),
+            };
+            let Some(key) = key.filter(|key| keys.contains(key)) else {
+                self.accounts.no_key += 1;
+                continue;
+            };
+            let parts = ["message", &input.id, &planned.spec.name, &trigger.name];
+            wakes.push(Wake {
+                deployment: slot.binding.deployment,
+                event: Event {
+                    id: inner_id(&parts.map(str::as_bytes)),
+                    trigger: trigger.name.clone(),
+                    key,
+                    occurred_at: input.occurred_at.unwrap_or(self.clock),
+                    received_at: self.clock,
+                    cause: Cause::Message(message.clone()),
+                    attributes: input.attributes.clone(),
+                },
+                depth: 0,
+                attempt: 0,
+                because: None,
+            });
+        }
+        wakes.into_iter().for_each(|wake| self.run(wake));
+    }
+
+    /// The host started, caught up or stopped. `before` is the partition's clock before this.
+    pub(crate) fn host_event(&mut self, event: &HostEvent, before: Instant) {
+        match event {
+            HostEvent::Started { .. } => {
+                self.caught_up = false;
+                self.resume(before);
+            }
+            HostEvent::CaughtUp => self.catch_up(),
+            HostEvent::Stopped | HostEvent::SessionLost { .. } => {}
+        }
+    }
+
+    /// After downtime: what was running has unknown time behind it. Nothing is decided before the sources have delivered
+    /// what waited.
+    fn resume(&mut self, before: Instant) {
+        let plan = Arc::clone(&self.plan);
+        let now = self.clock;
+        let mut wakes = Vec::new();
+        for index in 0..self.slots.len() {
+            let kind = &crate::slots::trigger_in(&plan, &self.slots[index]).spec.kind;
+            let lag = self.slots[index].lag(&self.view().twins);
+            let mut transitions = Transitions::new();
+            let slot: &mut Slot = &mut self.slots[index];
+            match (&mut slot.state, kind) {
+                (State::Held(held), Kind::Held { .. }) => {
+                    slot.dirty |= held.interrupt(kind, before.before(lag), &mut transitions);
+                }
+                (State::Silence(silence), Kind::Silence { .. }) if silence.began.is_none() => {
+                    silence.from = now;
+                    slot.dirty = true;
+                }
+                _ => {}
+            }
+            self.touched(index);
+            self.wake_for(index, &transitions, 0, &mut wakes);
+        }
+        wakes.into_iter().for_each(|wake| self.run(wake));
+    }
+
+    /// The sources have delivered what waited: gaps that grew too long end their runs, and what nobody contradicted is
+    /// known again.
+    fn catch_up(&mut self) {
+        self.caught_up = true;
+        self.timers.clear_slots();
+        let now = self.clock;
+        let mut wakes = Vec::new();
+        for index in 0..self.slots.len() {
+            self.slots[index].armed = None;
+            let to = now.before(self.slots[index].lag(&self.view().twins));
+            let transitions = self.advance_slot(index, to);
+            self.wake_for(index, &transitions, 0, &mut wakes);
+            self.reconsider(index, to, &mut wakes);
+            self.arm(index);
+        }
+        wakes.into_iter().for_each(|wake| self.run(wake));
+        self.fire_due(now);
+    }
+
+    fn record_history(&mut self, device: DeviceNo, readings: &[Reading], at: Instant) {
+        let plan = Arc::clone(&self.plan);
+        let Some(keeping) = plan.histories.get(&device) else { return };
+        for planned in keeping.iter().map(|number| &plan.deployments[*number as usize]) {
+            let Some(role) = planned.spec.role_of(device) else { continue };
+            if plan.partition_for(&planned.spec, device) != Some(self.number) {
+                continue;
+            }
+            for (number, history) in (0_u16..).zip(&planned.spec.histories) {
+                let reading = readings.iter().find(|r| r.capability == history.capability && r.quality != Quality::Bad);
+                let value = reading.and_then(|reading| reading.value.as_f64());
+                let Some(value) = value.filter(|_| history.role == role.name) else { continue };
+                let key = (planned.spec.name.clone(), device, number);
+                let series = self.world().histories.entry(key).or_default();
+                let changed = series.add(history, at, value);
+                let gone = series.expire(history, at);
+                if self.persistence == crate::turn::Persistence::Store {
+                    self.write_history(&planned.spec.name, device, number, &changed, &gone);
+                }
+            }
+        }
+    }
+
+    fn write_history(&mut self, deployment: &Name, device: DeviceNo, number: u16, changed: &[i64], gone: &[i64]) {
+        let place = |bucket: i64| {
+            let mut tail = Vec::with_capacity(14);
+            tail.extend(device.0.to_be_bytes());
+            tail.extend(number.to_be_bytes());
+            tail.extend(bucket.to_be_bytes());
+            rows::key(&[deployment.as_bytes(), &tail])
+        };
+        let key = (deployment.clone(), device, number);
+        let Some(series) = self.view().histories.get(&key) else { return };
+        let mut changes: Vec<_> =
+            changed.iter().filter_map(|number| Some((place(*number), Some(rows::encode(series.bucket(*number)?))))).collect();
+        changes.extend(gone.iter().map(|number| (place(*number), None)));
+        if let Some(last) = series.last() {
+            changes.push((place(i64::MAX), Some(rows::encode(&last))));
+        }
+        for (key, value) in changes {
+            self.record.change(Table::History, key, value);
+        }
+    }
+}
+
+/// An observation on its way to the triggers.
+struct Told<'a> {
+    input: &'a Input,
+    device: DeviceNo,
+    at: Instant,
+    freshness: Freshness,
+    readings: &'a [Reading],
+    attributes: model::Attributes,
+    depth: u8,
+}
+
+/// The text or number that a JSON pointer finds in a payload.
+fn pointed(payload: &[u8], pointer: &str) -> Option<Name> {
+    let json: serde_json::Value = serde_json::from_slice(payload).ok()?;
+    match json.pointer(pointer)? {
+        serde_json::Value::String(text) => Some(Name::from(text.as_str())),
+        serde_json::Value::Number(number) => Some(Name::from(number.to_string())),
+        _ => None,
+    }
+}

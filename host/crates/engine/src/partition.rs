@@ -1,0 +1,334 @@
+//! A partition: the sequence whose numbers are the only order that decisions depend on, and all state that hangs on it.
+//!
+//! One input is handled to its end before the next: first what came due by then, then twin, triggers, the rules that
+//! they wake, their effects and guards, and whatever follows from those in the same partition.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use model::guest::Instance;
+use model::input::{Body, HostEvent, TransferBody};
+use model::{Capability, Decision, DeviceNo, Id, Input, Instant, Name};
+use rustc_hash::FxHashMap;
+use store::{JournalRow, Table};
+
+use crate::accounts::Accounts;
+use crate::flight::Flights;
+use crate::pending::Pending;
+use crate::plan::Plan;
+use crate::rows::{self, DeploymentRow, PartitionRow, TriggerRow};
+use crate::seen::Seen;
+use crate::step::Wake;
+use crate::timers::Timers;
+use crate::triggers::{Slot, Transition};
+use crate::turn::{Persistence, Record};
+use crate::world::World;
+
+pub(crate) struct Partition {
+    pub(crate) number: u16,
+    pub(crate) plan: Arc<Plan>,
+    /// Lent to an instance while a rule runs; here at all other times.
+    pub(crate) lent: Option<Box<World>>,
+    /// `received-at` of what is being handled: never goes back.
+    pub(crate) clock: Instant,
+    pub(crate) sequence: u64,
+    /// Whether the sources have delivered what waited while the host was down.
+    pub(crate) caught_up: bool,
+    pub(crate) slots: Vec<Slot>,
+    /// Which slots a device's readings concern, in the order of the slots.
+    pub(crate) watches: FxHashMap<DeviceNo, Vec<Watch>>,
+    pub(crate) timers: Timers,
+    pub(crate) pending: Pending,
+    pub(crate) flights: Flights,
+    pub(crate) seen: Seen,
+    /// By deployment of the plan.
+    pub(crate) deployments: Vec<DeploymentState>,
+    /// What follows within this partition before the next input.
+    pub(crate) queue: VecDeque<Wake>,
+    /// Effects that leave for another partition.
+    pub(crate) transfers: Vec<Outbound>,
+    /// Effects that the input being handled has caused.
+    pub(crate) caused: u32,
+    pub(crate) accounts: Accounts,
+    pub(crate) record: Record,
+    pub(crate) persistence: Persistence,
+    /// Fuel burnt in this turn.
+    pub(crate) fuel: u64,
+    /// Twins changed since the last commit.
+    pub(crate) dirty_twins: Vec<DeviceNo>,
+    pub(crate) dirty_slots: Vec<u32>,
+}
+
+/// A slot that a device's readings concern: all of them, or those of one capability.
+pub(crate) struct Watch {
+    pub(crate) slot: u32,
+    pub(crate) capability: Option<Capability>,
+}
+
+#[derive(Default)]
+pub(crate) struct DeploymentState {
+    pub(crate) row: DeploymentRow,
+    pub(crate) dirty: bool,
+    pub(crate) instance: Option<Box<dyn Instance>>,
+    /// Events that the instance has handled.
+    pub(crate) handled: u32,
+}
+
+/// Something for another partition.
+pub(crate) struct Outbound {
+    pub(crate) to: u16,
+    pub(crate) body: TransferBody,
+}
+
+impl Partition {
+    pub(crate) fn new(number: u16, plan: Arc<Plan>, persistence: Persistence) -> Self {
+        let mut partition = Self {
+            number,
+            lent: Some(Box::new(World::new(Arc::clone(&plan)))),
+            plan,
+            clock: Instant::default(),
+            sequence: 0,
+            caught_up: true,
+            slots: Vec::new(),
+            watches: FxHashMap::default(),
+            timers: Timers::default(),
+            pending: Pending::default(),
+            flights: Flights::default(),
+            seen: Seen::default(),
+            deployments: Vec::new(),
+            queue: VecDeque::new(),
+            transfers: Vec::new(),
+            caused: 0,
+            accounts: Accounts::default(),
+            record: Record::default(),
+            persistence,
+            fuel: 0,
+            dirty_twins: Vec::new(),
+            dirty_slots: Vec::new(),
+        };
+        partition.lay_slots(BTreeMap::new(), BTreeMap::new());
+        partition
+    }
+
+    pub(crate) fn world(&mut self) -> &mut World {
+        self.lent.as_mut().expect("the world is lent only while a rule runs")
+    }
+
+    pub(crate) fn view(&self) -> &World {
+        self.lent.as_ref().expect("the world is lent only while a rule runs")
+    }
+
+    /// Handles one input to its end. Returns false where it came before and was dropped.
+    pub(crate) fn take(&mut self, input: &Input, received_at: Instant) -> bool {
+        self.start_clock(received_at);
+        let now = received_at.max(self.clock);
+        let started = matches!(input.body, Body::Host(HostEvent::Started { .. }));
+        if !started {
+            self.fire_due(now);
+        }
+        self.accounts.received += 1;
+        if self.seen.is_duplicate(input, now) {
+            self.accounts.duplicate += 1;
+            self.record.duplicates += 1;
+            return false;
+        }
+        let before = self.clock;
+        self.clock = now;
+        self.caused = 0;
+        self.journal(input);
+        if let Some(change) = self.seen.remember(input, now)
+            && self.persistence == Persistence::Store
+        {
+            self.record.change(Table::Seen, change.0, Some(change.1));
+        }
+        match &input.body {
+            Body::Observation { device, freshness, readings } => self.observe(input, *device, *freshness, readings),
+            Body::Availability { device, available } => self.availability(input, *device, *available),
+            Body::Message(message) => self.message(input, message),
+            Body::Settled(settled) => self.settled(settled),
+            Body::Manual { device, action, arguments } => self.manual(input, *device, action, arguments),
+            Body::Host(event) => self.host_event(event, before),
+            Body::Transfer(transfer) => self.arrive(transfer),
+            Body::Advance => {}
+        }
+        self.drain();
+        if started {
+            // What came due while the host was down comes after the record that it is up again.
+            self.fire_due(now);
+        }
+        true
+    }
+
+    /// Moves the clock, firing what comes due, without an input.
+    pub(crate) fn advance(&mut self, now: Instant) {
+        self.start_clock(now);
+        self.fire_due(now);
+        self.clock = self.clock.max(now);
+    }
+
+    /// Runs what follows within this partition.
+    pub(crate) fn drain(&mut self) {
+        while let Some(wake) = self.queue.pop_front() {
+            self.run(wake);
+        }
+    }
+
+    /// The first instant that a new partition hears of starts its schedules and silences.
+    fn start_clock(&mut self, now: Instant) {
+        if self.clock != Instant::default() {
+            return;
+        }
+        self.clock = now;
+        let plan = Arc::clone(&self.plan);
+        for index in 0..self.slots.len() {
+            let slot = &mut self.slots[index];
+            let trigger = &plan.deployments[slot.binding.deployment as usize].triggers[slot.binding.trigger as usize];
+            *slot = Slot::new(slot.binding.clone(), &trigger.spec.kind, now);
+            self.arm(index);
+        }
+    }
+
+    fn journal(&mut self, input: &Input) {
+        self.accounts.journalled += 1;
+        self.sequence += 1;
+        if self.persistence == Persistence::DecisionsOnly {
+            self.record.touched = true;
+            return;
+        }
+        let device = input.body.device().and_then(|device| self.plan.devices.get(device));
+        let row = JournalRow {
+            sequence: self.sequence,
+            at: self.clock,
+            observed: true,
+            kind: input.body.kind(),
+            subject: None,
+            key: device.map(|device| device.id.clone()),
+            payload: rows::encode_named(input),
+        };
+        self.record.journal(row);
+    }
+
+    /// Journals something that follows from earlier records, so that a replay can be held against it.
+    pub(crate) fn journal_derived(&mut self, kind: &'static str, key: &Name, payload: &impl serde::Serialize) {
+        self.sequence += 1;
+        if self.persistence == Persistence::DecisionsOnly {
+            self.record.touched = true;
+            return;
+        }
+        let row = JournalRow {
+            sequence: self.sequence,
+            at: self.clock,
+            observed: false,
+            kind,
+            subject: None,
+            key: Some(key.clone()),
+            payload: rows::encode_named(payload),
+        };
+        self.record.journal(row);
+    }
+
+    pub(crate) fn decide(&mut self, decision: Decision) {
+        self.record.decide(self.sequence, decision, self.persistence);
+    }
+
+    /// Ends the turn: what changed becomes one commit.
+    pub(crate) fn finish(&mut self) -> Record {
+        for state in &mut self.deployments {
+            let lives_on = state.instance.is_some() && state.handled < WARM_EVENTS;
+            if !lives_on {
+                state.instance = None;
+                state.handled = 0;
+            }
+        }
+        let plan = Arc::clone(&self.plan);
+        for (planned, state) in plan.deployments.iter().zip(&mut self.deployments) {
+            if planned.spec.lifecycle != model::deployment::Lifecycle::Warm {
+                state.instance = None;
+                state.handled = 0;
+            }
+        }
+        if self.persistence == Persistence::Store {
+            self.write_changes();
+        }
+        self.dirty_twins.clear();
+        self.dirty_slots.clear();
+        self.fuel = 0;
+        let mut record = std::mem::take(&mut self.record);
+        record.commit.partition = self.number;
+        record
+    }
+
+    fn write_changes(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty_twins);
+        dirty.sort_unstable();
+        dirty.dedup();
+        for device in dirty {
+            if let Some(twin) = self.view().twins.get(&device) {
+                let value = rows::encode(twin);
+                self.record.change(Table::Twin, rows::key(&[&device.0.to_be_bytes()]), Some(value));
+            }
+        }
+        let mut slots = std::mem::take(&mut self.dirty_slots);
+        slots.sort_unstable();
+        slots.dedup();
+        for index in slots {
+            self.write_slot(index);
+        }
+        let plan = Arc::clone(&self.plan);
+        for (planned, state) in plan.deployments.iter().zip(&mut self.deployments) {
+            if std::mem::take(&mut state.dirty) {
+                let key = rows::key(&[planned.spec.name.as_bytes()]);
+                self.record.change(Table::Deployment, key, Some(rows::encode(&state.row)));
+            }
+        }
+        if self.record.touched {
+            let row = PartitionRow { clock: self.clock, accounts: self.accounts };
+            self.record.change(Table::Partition, Box::from(&b"partition"[..]), Some(rows::encode(&row)));
+        }
+    }
+
+    fn write_slot(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        slot.dirty = false;
+        let planned = &self.plan.deployments[slot.binding.deployment as usize];
+        let trigger = &planned.triggers[slot.binding.trigger as usize];
+        let device = slot.binding.device.map_or(u32::MAX, |device| device.0).to_be_bytes();
+        let key = rows::key(&[planned.spec.name.as_bytes(), trigger.spec.name.as_bytes(), &device]);
+        let row = TriggerRow { fingerprint: trigger.fingerprint, state: slot.state.clone() };
+        self.record.change(Table::Trigger, key, Some(rows::encode(&row)));
+    }
+
+    /// A slot's state may have changed: writes it with the turn, and arms its next deadline.
+    pub(crate) fn touched(&mut self, index: usize) {
+        if self.slots[index].dirty {
+            self.dirty_slots.push(u32::try_from(index).expect("slots are counted in u32"));
+        }
+        self.arm(index);
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.fuel >= model::limits::TURN_FUEL
+    }
+
+    /// The next instant at which the clock alone makes something happen.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.timers.next_due()
+    }
+
+    /// Tells the rule of a slot's transitions.
+    pub(crate) fn wake_for(&mut self, index: usize, transitions: &[Transition], depth: u8, wakes: &mut Vec<Wake>) {
+        for transition in transitions {
+            if let Some(wake) = self.condition(index, transition, depth) {
+                wakes.push(wake);
+            }
+        }
+    }
+}
+
+/// A warm instance retires after this many events, so that nothing it keeps grows for ever.
+const WARM_EVENTS: u32 = 1_000;
+
+/// Ids of inputs that the engine makes itself.
+pub(crate) fn inner_id(parts: &[&[u8]]) -> Name {
+    Name::from(Id::of(parts).to_string())
+}

@@ -1,0 +1,383 @@
+//! The plan: devices and deployments as they stand between two switches, compiled for the hot path. Immutable; a
+//! change makes a new plan, and partitions carry their state over by name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::deployment::KeyKind;
+use model::device::Devices;
+use model::guest::Program;
+use model::notification::Group;
+use model::trigger::{Kind, Predicate, Test};
+use model::{Capability, Deployment, DeviceNo, Id, Name, Trigger, topic};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use crate::triggers::schedule::{Calendar, ScheduleError};
+
+/// What an engine is built from.
+pub struct Setup {
+    /// At least 1; fixed for the life of an installation.
+    pub partitions: u16,
+    pub devices: Arc<Devices>,
+    pub deployments: Vec<(Arc<Deployment>, Arc<dyn Program>)>,
+    pub groups: Vec<Group>,
+}
+
+/// Why a set of deployments cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    #[error("two deployments are named `{0}`")]
+    Twice(Name),
+    #[error("deployment `{deployment}`, trigger `{trigger}`: {error}")]
+    Schedule { deployment: Name, trigger: Name, error: ScheduleError },
+    #[error("deployment `{deployment}`, trigger `{trigger}`: role `{role}` is not bound")]
+    Role { deployment: Name, trigger: Name, role: Name },
+}
+
+pub(crate) struct Plan {
+    pub(crate) partitions: u16,
+    pub(crate) devices: Arc<Devices>,
+    /// Sorted by name: the order in which they run.
+    pub(crate) deployments: Vec<Planned>,
+    pub(crate) groups: BTreeMap<Name, Group>,
+    /// The partitions that see a device: its home first, then those of single keys that bind it.
+    pub(crate) routes: FxHashMap<DeviceNo, SmallVec<[u16; 4]>>,
+    /// The partitions in which some rule listens to raw messages.
+    pub(crate) message_partitions: Vec<u16>,
+    /// Which deployments keep histories of a device, in order.
+    pub(crate) histories: FxHashMap<DeviceNo, Vec<u32>>,
+    /// Topics that belong to devices: no rule may publish there.
+    device_topics: Vec<Name>,
+}
+
+pub(crate) struct Planned {
+    pub(crate) spec: Arc<Deployment>,
+    pub(crate) program: Arc<dyn Program>,
+    /// `id@version`, as decisions name the rule.
+    pub(crate) rule: Name,
+    pub(crate) triggers: Vec<PlannedTrigger>,
+}
+
+pub(crate) struct PlannedTrigger {
+    pub(crate) spec: Trigger,
+    /// Changes when the predicate, role or kind does: state with another fingerprint starts anew.
+    pub(crate) fingerprint: u64,
+    pub(crate) calendar: Option<Calendar>,
+}
+
+/// One trigger watching one device (or a place of its own for triggers without a role) in one partition.
+#[derive(Debug, Clone)]
+pub(crate) struct Binding {
+    pub(crate) deployment: u32,
+    pub(crate) trigger: u32,
+    pub(crate) device: Option<DeviceNo>,
+    pub(crate) key: Name,
+    /// The predicate with every test's device filled in.
+    pub(crate) when: Option<Bound>,
+    pub(crate) clear: Option<Bound>,
+    /// Whose readings concern it.
+    pub(crate) watches: Vec<(DeviceNo, Option<Capability>)>,
+}
+
+/// A predicate over named devices.
+#[derive(Debug, Clone)]
+pub(crate) enum Bound {
+    Test { device: DeviceNo, capability: Capability, test: Test },
+    All(Vec<Bound>),
+    Any(Vec<Bound>),
+    /// The site has no device of the role that a test asks for.
+    Unbound,
+}
+
+impl Plan {
+    pub(crate) fn new(setup: Setup) -> Result<Self, SetupError> {
+        let mut deployments =
+            setup.deployments.into_iter().map(|(spec, program)| plan(spec, program)).collect::<Result<Vec<_>, _>>()?;
+        deployments.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
+        if let Some(pair) = deployments.windows(2).find(|pair| pair[0].spec.name == pair[1].spec.name) {
+            return Err(SetupError::Twice(pair[0].spec.name.clone()));
+        }
+        let device_topics = setup.devices.iter().flat_map(|device| device.topics().cloned().collect::<Vec<_>>()).collect();
+        let mut plan = Self {
+            partitions: setup.partitions.max(1),
+            groups: setup.groups.into_iter().map(|group| (group.name.clone(), group)).collect(),
+            devices: setup.devices,
+            deployments,
+            routes: FxHashMap::default(),
+            message_partitions: Vec::new(),
+            histories: FxHashMap::default(),
+            device_topics,
+        };
+        plan.lay_routes();
+        Ok(plan)
+    }
+
+    fn lay_routes(&mut self) {
+        let mut routes: FxHashMap<DeviceNo, SmallVec<[u16; 4]>> = FxHashMap::default();
+        for device in self.devices.iter() {
+            routes.entry(device.number).or_default().push(self.partition_of_site(&device.site));
+        }
+        let mut listening = Vec::new();
+        for (number, planned) in (0_u32..).zip(&self.deployments) {
+            let spec = &planned.spec;
+            for member in spec.roles.iter().flat_map(|role| &role.members) {
+                let to = routes.entry(*member).or_default();
+                if let Some(partition) = self.partition_for(spec, *member).filter(|partition| !to.contains(partition)) {
+                    to.push(partition);
+                }
+                let keeping = self.histories.entry(*member).or_default();
+                if !spec.histories.is_empty() && keeping.last() != Some(&number) {
+                    keeping.push(number);
+                }
+            }
+            if spec.triggers.iter().any(|trigger| matches!(trigger.kind, Kind::Message { .. })) {
+                let hears = |partition: &u16| !self.keys_in(spec, *partition).is_empty();
+                listening.extend((0..self.partitions).filter(hears));
+            }
+        }
+        listening.sort_unstable();
+        listening.dedup();
+        self.histories.retain(|_, keeping| !keeping.is_empty());
+        self.message_partitions = listening;
+        self.routes = routes;
+    }
+
+    /// The partition in which a key of a deployment lives.
+    pub(crate) fn home_of_key(&self, deployment: &Deployment, key: &str) -> Option<u16> {
+        match deployment.key {
+            KeyKind::Device => Some(self.partition_of_site(&self.devices.named(key)?.site)),
+            KeyKind::Site => Some(self.partition_of_site(key)),
+            KeyKind::One => Some(self.partition_of_one(&deployment.name)),
+            KeyKind::Person => None,
+        }
+    }
+
+    /// The partition of a site, and so of its devices and of their keys.
+    pub(crate) fn partition_of_site(&self, site: &str) -> u16 {
+        self.partition_of(b"site", site)
+    }
+
+    pub(crate) fn partition_of_device(&self, device: DeviceNo) -> Option<u16> {
+        Some(self.partition_of_site(&self.devices.get(device)?.site))
+    }
+
+    /// The partition in which a deployment sees a device.
+    pub(crate) fn partition_for(&self, deployment: &Deployment, device: DeviceNo) -> Option<u16> {
+        match deployment.key {
+            KeyKind::Device | KeyKind::Site => self.partition_of_device(device),
+            KeyKind::One => Some(self.partition_of_one(&deployment.name)),
+            KeyKind::Person => None,
+        }
+    }
+
+    /// The partition of the only key of a deployment whose key is `one`.
+    pub(crate) fn partition_of_one(&self, deployment: &str) -> u16 {
+        self.partition_of(b"one", deployment)
+    }
+
+    fn partition_of(&self, kind: &[u8], name: &str) -> u16 {
+        u16::try_from(Id::of(&[kind, name.as_bytes()]).fold() % u64::from(self.partitions))
+            .expect("a remainder of a u16 fits a u16")
+    }
+
+    /// The key that an event of this device has for this deployment.
+    pub(crate) fn key_of(&self, deployment: &Deployment, device: DeviceNo) -> Option<Name> {
+        let device = self.devices.get(device)?;
+        match deployment.key {
+            KeyKind::Device => Some(device.id.clone()),
+            KeyKind::Site => Some(device.site.clone()),
+            KeyKind::One => Some(Name::from("one")),
+            KeyKind::Person => None,
+        }
+    }
+
+    /// The keys that a deployment has in a partition, in order.
+    pub(crate) fn keys_in(&self, deployment: &Deployment, partition: u16) -> Vec<Name> {
+        if deployment.key == KeyKind::One {
+            let here = self.partition_of_one(&deployment.name) == partition;
+            return here.then(|| Name::from("one")).into_iter().collect();
+        }
+        let members = deployment.roles.iter().flat_map(|role| &role.members);
+        let mut keys: Vec<Name> = members
+            .filter(|member| self.partition_of_device(**member) == Some(partition))
+            .filter_map(|member| self.key_of(deployment, *member))
+            .collect();
+        keys.sort();
+        keys.dedup();
+        keys
+    }
+
+    /// Whether a topic is one on which some device is commanded or heard.
+    pub(crate) fn is_device_topic(&self, name: &str) -> bool {
+        self.device_topics.iter().any(|filter| topic::matches(filter, name))
+    }
+
+    pub(crate) fn deployment_named(&self, name: &str) -> Option<u32> {
+        let index = self.deployments.binary_search_by(|planned| (*planned.spec.name).cmp(name)).ok()?;
+        u32::try_from(index).ok()
+    }
+
+    /// Every trigger instance of one partition, in the order in which they are evaluated.
+    pub(crate) fn bindings(&self, partition: u16) -> Vec<Binding> {
+        let mut bindings = Vec::new();
+        for (d, planned) in (0_u32..).zip(&self.deployments) {
+            for (t, trigger) in (0_u32..).zip(&planned.triggers) {
+                self.bind(partition, planned, trigger, (d, t), &mut bindings);
+            }
+        }
+        bindings
+    }
+
+    fn bind(
+        &self,
+        partition: u16,
+        planned: &Planned,
+        trigger: &PlannedTrigger,
+        (deployment, index): (u32, u32),
+        bindings: &mut Vec<Binding>,
+    ) {
+        let spec = &planned.spec;
+        let Some(role) = &trigger.spec.role else {
+            if !self.keys_in(spec, partition).is_empty() {
+                bindings.push(Binding {
+                    deployment,
+                    trigger: index,
+                    device: None,
+                    key: Name::from(""),
+                    when: None,
+                    clear: None,
+                    watches: Vec::new(),
+                });
+            }
+            return;
+        };
+        let mut members = spec.role(role).map(|role| role.members.clone()).unwrap_or_default();
+        members.sort_by_key(|member| self.devices.get(*member).map(|device| device.id.clone()));
+        for device in members {
+            if self.partition_for(spec, device) != Some(partition) {
+                continue;
+            }
+            let Some(key) = self.key_of(spec, device) else { continue };
+            let (when, clear) = match &trigger.spec.kind {
+                Kind::Threshold { when, clear, .. } => (Some(when), clear.as_ref()),
+                Kind::Held { when, .. } => (Some(when), None),
+                _ => (None, None),
+            };
+            let when = when.map(|predicate| self.fill(spec, predicate, device));
+            let clear = clear.map(|predicate| self.fill(spec, predicate, device));
+            let watches = watches(&trigger.spec.kind, device, when.as_ref(), clear.as_ref());
+            bindings.push(Binding { deployment, trigger: index, device: Some(device), key, when, clear, watches });
+        }
+    }
+
+    /// A predicate with the devices that its roles mean beside `device`: those of the same site.
+    fn fill(&self, deployment: &Deployment, predicate: &Predicate, device: DeviceNo) -> Bound {
+        match predicate {
+            Predicate::All(parts) => Bound::All(parts.iter().map(|p| self.fill(deployment, p, device)).collect()),
+            Predicate::Any(parts) => Bound::Any(parts.iter().map(|p| self.fill(deployment, p, device)).collect()),
+            Predicate::Test { role: None, capability, test } => {
+                Bound::Test { device, capability: *capability, test: test.clone() }
+            }
+            Predicate::Test { role: Some(role), capability, test } => {
+                let site = self.devices.get(device).map(|device| &device.site);
+                let members = deployment.role(role).map(|role| &*role.members).unwrap_or_default();
+                if members.contains(&device) {
+                    return Bound::Test { device, capability: *capability, test: test.clone() };
+                }
+                let beside = |member: &&DeviceNo| self.devices.get(**member).map(|member| &member.site) == site;
+                match members.iter().find(beside) {
+                    Some(member) => Bound::Test { device: *member, capability: *capability, test: test.clone() },
+                    None => Bound::Unbound,
+                }
+            }
+        }
+    }
+}
+
+impl Bound {
+    /// The tests in it, in writing order.
+    pub(crate) fn tests(&self, into: &mut Vec<(DeviceNo, Capability)>) {
+        match self {
+            Self::Test { device, capability, .. } => into.push((*device, *capability)),
+            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.tests(into)),
+            Self::Unbound => {}
+        }
+    }
+
+    /// The predicate in words for people.
+    pub(crate) fn words(&self) -> String {
+        let join = |parts: &[Self], word: &str| parts.iter().map(Self::words).collect::<Vec<_>>().join(word);
+        match self {
+            Self::Test { capability, test, .. } => {
+                let symbol = capability.unit().map(|unit| format!(" {}", unit.symbol())).unwrap_or_default();
+                format!("{capability} {}{}", test.words(), symbol.trim_end())
+            }
+            Self::All(parts) => join(parts, " and "),
+            Self::Any(parts) => join(parts, " or "),
+            Self::Unbound => "no such device".to_owned(),
+        }
+    }
+}
+
+fn watches(
+    kind: &Kind,
+    device: DeviceNo,
+    when: Option<&Bound>,
+    clear: Option<&Bound>,
+) -> Vec<(DeviceNo, Option<Capability>)> {
+    match kind {
+        Kind::Reading { capability, .. } => vec![(device, *capability)],
+        Kind::Change { capability, .. } => vec![(device, Some(*capability))],
+        Kind::Silence { .. } | Kind::Availability { .. } => vec![(device, None)],
+        Kind::Threshold { .. } | Kind::Held { .. } => {
+            let mut tests = Vec::new();
+            when.into_iter().chain(clear).for_each(|bound| bound.tests(&mut tests));
+            tests.sort_unstable();
+            tests.dedup();
+            tests.into_iter().map(|(device, capability)| (device, Some(capability))).collect()
+        }
+        Kind::Schedule(_) | Kind::Message { .. } | Kind::Custom { .. } => Vec::new(),
+    }
+}
+
+fn plan(spec: Arc<Deployment>, program: Arc<dyn Program>) -> Result<Planned, SetupError> {
+    let mut triggers = Vec::with_capacity(spec.triggers.len());
+    for trigger in &spec.triggers {
+        if let Some(role) = trigger.role.as_ref().filter(|role| spec.role(role).is_none()) {
+            return Err(SetupError::Role {
+                deployment: spec.name.clone(),
+                trigger: trigger.name.clone(),
+                role: role.clone(),
+            });
+        }
+        let calendar = match &trigger.kind {
+            Kind::Schedule(schedule) => Some(Calendar::new(schedule).map_err(|error| SetupError::Schedule {
+                deployment: spec.name.clone(),
+                trigger: trigger.name.clone(),
+                error,
+            })?),
+            _ => None,
+        };
+        triggers.push(PlannedTrigger { spec: trigger.clone(), fingerprint: fingerprint(trigger), calendar });
+    }
+    let rule = Name::from(spec.package.to_string());
+    Ok(Planned { spec, program, rule, triggers })
+}
+
+/// What a trigger's state depends on: its role, kind and predicate, but not its durations, so that a changed `for`
+/// keeps `since`.
+fn fingerprint(trigger: &Trigger) -> u64 {
+    let role = trigger.role.as_deref().unwrap_or_default();
+    let basis = match &trigger.kind {
+        Kind::Threshold { when, clear, .. } => format!("{when:?} {clear:?}"),
+        Kind::Held { when, .. } => format!("{when:?}"),
+        Kind::Reading { capability, .. } => format!("{capability:?}"),
+        Kind::Change { capability, from, to, .. } => format!("{capability:?} {from:?} {to:?}"),
+        Kind::Schedule(schedule) => format!("{} {}", schedule.cron, schedule.zone),
+        Kind::Message { filter, key_from } => format!("{filter} {key_from:?}"),
+        Kind::Custom { name } => name.to_string(),
+        Kind::Silence { .. } | Kind::Availability { .. } => String::new(),
+    };
+    Id::of(&[trigger.kind.word().as_bytes(), role.as_bytes(), basis.as_bytes()]).fold()
+}

@@ -1,0 +1,101 @@
+//! Rows: how a partition's state is written to and read from the store's tables.
+//!
+//! Keys are their parts with a zero byte between them; no part holds a zero byte, numbers are four or eight bytes,
+//! big-endian, and stand last. Values are MessagePack arrays: a field is added at the end, with a serde default.
+
+use model::{DeviceNo, Instant};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::accounts::Accounts;
+use crate::triggers::State;
+
+/// The only row of [`store::Table::Partition`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PartitionRow {
+    /// The partition's clock.
+    pub clock: Instant,
+    pub accounts: Accounts,
+}
+
+/// A row of [`store::Table::Trigger`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TriggerRow {
+    /// Of what the state depends on; another fingerprint starts anew.
+    pub fingerprint: u64,
+    pub state: State,
+}
+
+/// A row of [`store::Table::Deployment`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeploymentRow {
+    /// The minute in which effects are counted.
+    pub minute: Instant,
+    pub effects: u32,
+    /// Why the operator must look at it.
+    pub stopped: Option<String>,
+}
+
+/// A row could not be read: the store was written by something else.
+#[derive(Debug, thiserror::Error)]
+pub enum RowError {
+    #[error("failed to read a row of table {table}: {source}")]
+    Value { table: &'static str, source: rmp_serde::decode::Error },
+    #[error("failed to read the key of a row of table {table}")]
+    Key { table: &'static str },
+}
+
+pub(crate) fn encode<T: Serialize>(value: &T) -> Box<[u8]> {
+    rmp_serde::to_vec(value).expect("our rows hold nothing that MessagePack cannot").into()
+}
+
+/// For the journal and decisions, which later versions read: fields by name.
+pub(crate) fn encode_named<T: Serialize>(value: &T) -> Box<[u8]> {
+    rmp_serde::to_vec_named(value).expect("our records hold nothing that MessagePack cannot").into()
+}
+
+/// Reads a value of `table`.
+///
+/// # Errors
+/// When the bytes are no such value.
+pub fn decode<T: DeserializeOwned>(table: &'static str, bytes: &[u8]) -> Result<T, RowError> {
+    rmp_serde::from_slice(bytes).map_err(|source| RowError::Value { table, source })
+}
+
+pub(crate) fn key(parts: &[&[u8]]) -> Box<[u8]> {
+    parts.join(&0).into()
+}
+
+/// The first `texts` parts as text, and what follows them.
+pub(crate) fn texts<'a, const N: usize>(table: &'static str, key: &'a [u8]) -> Result<([&'a str; N], &'a [u8]), RowError> {
+    let mut parts = [""; N];
+    let mut rest = key;
+    for (index, part) in parts.iter_mut().enumerate() {
+        let end = rest.iter().position(|byte| *byte == 0);
+        let end = match end {
+            Some(end) => end,
+            None if index + 1 == N => rest.len(),
+            None => return Err(RowError::Key { table }),
+        };
+        *part = std::str::from_utf8(&rest[..end]).map_err(|_| RowError::Key { table })?;
+        rest = rest.get(end + 1..).unwrap_or_default();
+    }
+    Ok((parts, rest))
+}
+
+pub(crate) fn device(table: &'static str, bytes: &[u8]) -> Result<DeviceNo, RowError> {
+    bytes.try_into().map(|bytes| DeviceNo(u32::from_be_bytes(bytes))).map_err(|_| RowError::Key { table })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_apart_as_they_were_put_together() {
+        let joined = key(&[b"cold-chain", b"too-warm", &7_u32.to_be_bytes()]);
+        let ([deployment, trigger], rest) = texts::<2>("trigger", &joined).expect("two texts");
+        assert_eq!((deployment, trigger), ("cold-chain", "too-warm"));
+        assert_eq!(device("trigger", rest).expect("a device"), DeviceNo(7));
+        assert!(texts::<2>("trigger", b"alone").is_err());
+    }
+}

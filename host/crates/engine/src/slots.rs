@@ -1,0 +1,106 @@
+//! Laying out slots for a plan, carrying their state over by (deployment, trigger, device), and arming their deadlines.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::{DeviceNo, Instant, Name};
+
+use crate::partition::{DeploymentState, Partition, Watch};
+use crate::plan::Plan;
+use crate::rows::{DeploymentRow, TriggerRow};
+use crate::triggers::{Slot, State};
+
+/// Deployment, trigger, device: what a slot's state belongs to.
+pub(crate) type SlotKey = (Name, Name, Option<DeviceNo>);
+
+impl Partition {
+    /// Lays out the slots of the current plan with the state that is known of them.
+    pub(crate) fn lay_slots(&mut self, mut states: BTreeMap<SlotKey, TriggerRow>, mut rows: BTreeMap<Name, DeploymentRow>) {
+        let plan = Arc::clone(&self.plan);
+        self.timers.clear_slots();
+        self.slots.clear();
+        self.watches.clear();
+        self.deployments = plan
+            .deployments
+            .iter()
+            .map(|planned| DeploymentState {
+                row: rows.remove(&planned.spec.name).unwrap_or_default(),
+                ..DeploymentState::default()
+            })
+            .collect();
+        for (index, binding) in (0_u32..).zip(plan.bindings(self.number)) {
+            let planned = &plan.deployments[binding.deployment as usize];
+            let trigger = &planned.triggers[binding.trigger as usize];
+            let key = (planned.spec.name.clone(), trigger.spec.name.clone(), binding.device);
+            for (device, capability) in &binding.watches {
+                self.watches.entry(*device).or_default().push(Watch { slot: index, capability: *capability });
+            }
+            let mut slot = Slot::new(binding, &trigger.spec.kind, self.clock);
+            if let Some(row) = states.remove(&key).filter(|row| row.fingerprint == trigger.fingerprint) {
+                slot.state = row.state;
+            }
+            self.slots.push(slot);
+        }
+        for index in 0..self.slots.len() {
+            self.arm(index);
+        }
+    }
+
+    /// Takes a new plan; the state of every trigger whose meaning did not change passes over.
+    pub(crate) fn switch(&mut self, plan: Arc<Plan>) {
+        let old = std::mem::replace(&mut self.plan, Arc::clone(&plan));
+        let mut states = BTreeMap::new();
+        for slot in &self.slots {
+            let planned = &old.deployments[slot.binding.deployment as usize];
+            let trigger = &planned.triggers[slot.binding.trigger as usize];
+            let key = (planned.spec.name.clone(), trigger.spec.name.clone(), slot.binding.device);
+            states.insert(key, TriggerRow { fingerprint: trigger.fingerprint, state: slot.state.clone() });
+        }
+        let rows = old
+            .deployments
+            .iter()
+            .zip(&mut self.deployments)
+            .map(|(planned, state)| (planned.spec.name.clone(), std::mem::take(&mut state.row)))
+            .collect();
+        self.world().plan = plan;
+        self.lay_slots(states, rows);
+    }
+
+    /// Puts the slot's next deadline among the timers. A later deadline than the one that stands there is left to be
+    /// found out when that one comes: a device that reports steadily costs nothing.
+    pub(crate) fn arm(&mut self, index: usize) {
+        let Some(wanted) = self.clock_deadline(index) else { return };
+        let plan = Arc::clone(&self.plan);
+        let slot = &mut self.slots[index];
+        if slot.armed.is_some_and(|armed| armed <= wanted) {
+            return;
+        }
+        let planned = &plan.deployments[slot.binding.deployment as usize];
+        let trigger = &planned.triggers[slot.binding.trigger as usize].spec.name;
+        let number = u32::try_from(index).expect("slots are counted in u32");
+        if let Some(armed) = slot.armed {
+            self.timers.disarm_slot(armed, &slot.binding.key, &planned.spec.name, trigger, number);
+        }
+        slot.armed = Some(wanted);
+        self.timers.arm_slot(wanted, &slot.binding.key, &planned.spec.name, trigger, number);
+    }
+
+    /// When the clock alone decides the slot's next deadline.
+    pub(crate) fn clock_deadline(&self, index: usize) -> Option<Instant> {
+        let slot = &self.slots[index];
+        let trigger = self.trigger_of(slot);
+        if let (State::Schedule(last), Some(calendar)) = (&slot.state, &trigger.calendar) {
+            return calendar.next(*last);
+        }
+        let twins = &self.view().twins;
+        Some(slot.deadline(&trigger.spec.kind, twins)? + slot.lag(twins))
+    }
+
+    pub(crate) fn trigger_of<'a>(&'a self, slot: &Slot) -> &'a crate::plan::PlannedTrigger {
+        trigger_in(&self.plan, slot)
+    }
+}
+
+pub(crate) fn trigger_in<'a>(plan: &'a Plan, slot: &Slot) -> &'a crate::plan::PlannedTrigger {
+    &plan.deployments[slot.binding.deployment as usize].triggers[slot.binding.trigger as usize]
+}

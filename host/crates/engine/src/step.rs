@@ -1,0 +1,299 @@
+//! The step: one event for one deployment, the unit that succeeds or rolls back.
+
+use std::sync::Arc;
+
+use model::deployment::Lifecycle;
+use model::decision::CauseRef;
+use model::effect::Proposal;
+use model::event::Cause;
+use model::guest::{Failure, Handled, Stop};
+use model::{Decision, Event, Id, Name, Verdict, limits};
+use store::{DeadLetterRow, Table};
+
+use crate::clock::back_off;
+use crate::partition::Partition;
+use crate::pending::PendingRow;
+use crate::rows;
+use crate::turn::Persistence;
+use crate::world::World;
+
+/// One event for one deployment.
+pub(crate) struct Wake {
+    pub(crate) deployment: u32,
+    pub(crate) event: Event,
+    /// Causal depth of the event; its effects are one deeper.
+    pub(crate) depth: u8,
+    /// Tries before this one.
+    pub(crate) attempt: u32,
+    /// The trigger's condition in words, for a rule that says nothing itself.
+    pub(crate) because: Option<Name>,
+}
+
+impl Partition {
+    /// Runs a step now, or lets it wait behind those of its key that already do.
+    pub(crate) fn run(&mut self, wake: Wake) {
+        self.accounts.wanted += 1;
+        let name = &self.plan.deployments[wake.deployment as usize].spec.name;
+        if self.pending.waits(name, &wake.event.key) {
+            let name = name.clone();
+            self.wait(&name, wake, self.clock);
+            return;
+        }
+        self.execute(wake);
+    }
+
+    fn execute(&mut self, wake: Wake) {
+        let plan = Arc::clone(&self.plan);
+        let spec = &plan.deployments[wake.deployment as usize].spec;
+        let result = self.call(&wake);
+        let result = result.and_then(|proposals| self.acceptable(&wake, proposals));
+        match result {
+            Ok(proposals) => {
+                self.accounts.done += 1;
+                self.keep_writes();
+                if proposals.is_empty() {
+                    let decision = self.decision(&wake, Verdict::Nothing);
+                    self.decide(decision);
+                }
+                for (index, proposal) in (0_u32..).zip(proposals) {
+                    self.propose(&wake, index, proposal);
+                }
+            }
+            Err(failure) => {
+                self.world().call.writes.clear();
+                self.fail(&spec.name, wake, failure);
+            }
+        }
+    }
+
+    /// Calls the rule. The world is lent for the call and comes back whatever happens.
+    fn call(&mut self, wake: &Wake) -> Result<Vec<Proposal>, Failure> {
+        let plan = Arc::clone(&self.plan);
+        let planned = &plan.deployments[wake.deployment as usize];
+        let state = &mut self.deployments[wake.deployment as usize];
+        let mut instance = match state.instance.take() {
+            Some(instance) => instance,
+            None => {
+                state.handled = 0;
+                planned.program.instantiate()?
+            }
+        };
+        let mut world = self.lent.take().expect("the world is lent only while a rule runs");
+        world.begin(&planned.spec, &wake.event.key, &wake.event.id, self.clock);
+        let Handled { host, result, fuel } = instance.handle(&wake.event, world);
+        let world: Box<World> = host.into_any().downcast().expect("an instance hands back what it was lent");
+        self.lent = Some(world);
+        self.fuel += fuel;
+        let state = &mut self.deployments[wake.deployment as usize];
+        state.handled += 1;
+        let stopped = matches!(result, Err(Failure::Stopped(..)));
+        if !stopped && planned.spec.lifecycle != Lifecycle::Event {
+            state.instance = Some(instance);
+        }
+        self.collect_telemetry(&planned.spec.name);
+        result
+    }
+
+    /// What a rule logged and counted is kept even where its step fails.
+    fn collect_telemetry(&mut self, deployment: &Name) {
+        let call = &mut self.lent.as_mut().expect("the world is back").call;
+        self.record.logs.append(&mut call.logs);
+        let counts = call.counts.drain(..).map(|(metric, by)| (deployment.clone(), metric, by));
+        self.record.counts.extend(counts);
+        let samples = call.samples.drain(..).map(|(metric, sample)| (deployment.clone(), metric, sample));
+        self.record.samples.extend(samples);
+    }
+
+    fn acceptable(&mut self, wake: &Wake, proposals: Vec<Proposal>) -> Result<Vec<Proposal>, Failure> {
+        let limit = self.plan.deployments[wake.deployment as usize].spec.limits.effects_per_event;
+        if proposals.len() > limit {
+            let message = format!("{} effects for one event, at most {limit} are taken", proposals.len());
+            return Err(Failure::Stopped(Stop::Output, message));
+        }
+        let bytes = self.view().call.writes.bytes() + proposals.iter().map(weight).sum::<usize>();
+        if bytes > limits::WRITES_PER_EVENT {
+            let message = format!("{bytes} bytes for one event, at most {} are taken", limits::WRITES_PER_EVENT);
+            return Err(Failure::Stopped(Stop::Output, message));
+        }
+        Ok(proposals)
+    }
+
+    fn keep_writes(&mut self) {
+        let persistence = self.persistence;
+        let world = self.lent.as_mut().expect("the world is back");
+        let writes = world.call.writes.take();
+        if writes.is_empty() {
+            return;
+        }
+        let (deployment, key) = world.call.state_key.clone();
+        let state = world.states.entry((deployment.clone(), key.clone())).or_default();
+        for (name, entry) in writes {
+            let row = rows::key(&[deployment.as_bytes(), key.as_bytes(), name.as_bytes()]);
+            let value = entry.as_ref().map(rows::encode);
+            match entry {
+                Some(entry) => {
+                    state.insert(name, entry);
+                }
+                None => {
+                    state.remove(&name);
+                }
+            }
+            if persistence == Persistence::Store {
+                self.record.change(Table::State, row, value);
+            }
+        }
+    }
+
+    /// A step failed: its writes and effects are gone. A passing reason is tried again, any other gives the event up.
+    fn fail(&mut self, deployment: &Name, wake: Wake, failure: Failure) {
+        let mut decision = self.decision(&wake, Verdict::Failed);
+        decision.reason = Some(Name::from(failure.reason()));
+        decision.because = Some(Name::from(failure.message()));
+        self.decide(decision);
+        let attempt = wake.attempt + 1;
+        if matches!(failure, Failure::Transient(_)) && attempt < limits::TRIES {
+            let due = self.clock + back_off(attempt, Id::of(&[wake.event.id.as_bytes()]));
+            self.wait(deployment, Wake { attempt, ..wake }, due);
+            return;
+        }
+        self.accounts.dead_lettered += 1;
+        if let Failure::Configuration(message) = &failure {
+            let state = &mut self.deployments[wake.deployment as usize];
+            state.row.stopped = Some(message.clone());
+            state.dirty = true;
+        }
+        if self.persistence == Persistence::Store {
+            let case = self.case(&wake);
+            self.record.bury(DeadLetterRow {
+                sequence: self.sequence,
+                at: self.clock,
+                deployment: deployment.clone(),
+                key: wake.event.key.clone(),
+                reason: Name::from(failure.reason()),
+                message: Name::from(failure.message()),
+                case,
+            });
+        }
+    }
+
+    /// Everything that is needed to run a step again elsewhere: rule, settings, event and the key's state.
+    fn case(&self, wake: &Wake) -> Box<[u8]> {
+        let planned = &self.plan.deployments[wake.deployment as usize];
+        let world = self.view();
+        let state = world.states.get(&(planned.spec.name.clone(), wake.event.key.clone()));
+        let members = planned.spec.roles.iter().flat_map(|role| &role.members);
+        let twins: Vec<_> = members.filter_map(|member| world.twins.get(member)).collect();
+        let digest = planned.spec.package.digest.to_string();
+        rows::encode_named(&(&planned.rule, digest, &planned.spec.settings, &wake.event, state, twins))
+    }
+
+    fn wait(&mut self, deployment: &Name, wake: Wake, due: model::Instant) {
+        self.accounts.pending += 1;
+        // Numbers of waiting steps follow the journal's, with room for several of one record.
+        let behind = self.pending.waits(deployment, &wake.event.key);
+        let number = self.sequence * 1_024 + u64::from(self.caused.min(1_023));
+        self.sequence_pending(number, deployment, wake, due, behind);
+    }
+
+    fn sequence_pending(&mut self, number: u64, deployment: &Name, wake: Wake, due: model::Instant, behind: bool) {
+        let key = wake.event.key.clone();
+        let row = PendingRow { event: wake.event, depth: wake.depth, attempt: wake.attempt, due };
+        if self.persistence == Persistence::Store {
+            let place = rows::key(&[deployment.as_bytes(), key.as_bytes(), &number.to_be_bytes()]);
+            self.record.change(Table::Pending, place, Some(rows::encode(&row)));
+        }
+        if behind {
+            self.pending.push(deployment, &key, number, row);
+        } else {
+            self.pending.push_front(deployment, &key, number, row);
+            self.timers.arm_retry(due, deployment, &key);
+        }
+    }
+
+    /// Tries the first waiting step of a key again, then those behind it for as long as they succeed.
+    pub(crate) fn retry(&mut self, deployment: &Name, key: &Name) {
+        let Some(index) = self.plan.deployment_named(deployment) else { return };
+        while let Some((number, row)) = self.pending.pop(deployment, key) {
+            self.accounts.pending -= 1;
+            if self.persistence == Persistence::Store {
+                let place = rows::key(&[deployment.as_bytes(), key.as_bytes(), &number.to_be_bytes()]);
+                self.record.change(Table::Pending, place, None);
+            }
+            let mut event = row.event;
+            event.received_at = self.clock;
+            let delayed = |(name, _): &(Name, model::Value)| &**name == "delayed";
+            if !event.attributes.iter().any(delayed) {
+                event.attributes.push((Name::from("delayed"), model::Value::Boolean(true)));
+            }
+            self.journal_derived("retry", key, &(&event, row.attempt));
+            let before = self.accounts.pending;
+            let rest = self.pending.waits(deployment, key);
+            self.execute_retry(Wake { deployment: index, event, depth: row.depth, attempt: row.attempt, because: None }, rest);
+            if self.accounts.pending > before {
+                return;
+            }
+        }
+    }
+
+    /// Runs a step that waited; where it fails again it goes back to the front.
+    fn execute_retry(&mut self, wake: Wake, rest: bool) {
+        let deployment = self.plan.deployments[wake.deployment as usize].spec.name.clone();
+        let key = wake.event.key.clone();
+        let waiting = if rest { self.take_queue(&deployment, &key) } else { Vec::new() };
+        self.execute(wake);
+        for (number, row) in waiting {
+            self.pending.push(&deployment, &key, number, row);
+        }
+    }
+
+    fn take_queue(&mut self, deployment: &Name, key: &Name) -> Vec<(u64, PendingRow)> {
+        std::iter::from_fn(|| self.pending.pop(deployment, key)).collect()
+    }
+
+    /// A decision about this step, without an effect.
+    pub(crate) fn decision(&self, wake: &Wake, verdict: Verdict) -> Decision {
+        let planned = &self.plan.deployments[wake.deployment as usize];
+        Decision {
+            at: wake.event.occurred_at,
+            deployment: planned.spec.name.clone(),
+            rule: planned.rule.clone(),
+            digest: planned.spec.package.digest,
+            key: wake.event.key.clone(),
+            cause: cause(&wake.event),
+            index: 0,
+            effect: None,
+            because: wake.because.clone(),
+            verdict,
+            reason: None,
+            gates: Vec::new(),
+        }
+    }
+}
+
+fn cause(event: &Event) -> CauseRef {
+    let (name, phase, device) = match &event.cause {
+        Cause::Observation(observation) => (event.trigger.clone(), None, Some(observation.device.clone())),
+        Cause::Condition(condition) => (event.trigger.clone(), Some(condition.phase), Some(condition.device.clone())),
+        Cause::Timer(tick) | Cause::Schedule(tick) => (tick.name.clone(), None, None),
+        Cause::Completion(completion) => (Name::from(completion.outcome.word()), None, None),
+        Cause::Message(_) => (event.trigger.clone(), None, None),
+        Cause::Custom(custom) => (custom.name.clone(), None, None),
+    };
+    CauseRef { event: event.id.clone(), kind: Name::from(event.cause.kind()), name, phase, device }
+}
+
+/// Roughly the bytes that a proposal takes in a commit.
+fn weight(proposal: &Proposal) -> usize {
+    use model::Effect;
+    let attributes = |list: &model::Attributes| list.iter().map(|(name, value)| name.len() + value.weight()).sum();
+    let own: usize = match &proposal.effect {
+        Effect::Command(command) => attributes(&command.arguments),
+        Effect::Notification(notification) => attributes(&notification.parameters),
+        Effect::SetTimer(timer) => timer.payload.as_ref().map_or(0, model::Value::weight) + attributes(&timer.attributes),
+        Effect::Publish(message) => message.payload.len() + message.topic.len(),
+        Effect::Emit(emission) => attributes(&emission.attributes),
+        Effect::Other(custom) => attributes(&custom.attributes),
+        Effect::Relinquish(_) | Effect::CancelTimer(_) | Effect::Cancel(_) => 0,
+    };
+    own + proposal.because.as_ref().map_or(0, |because| because.len()) + 64
+}

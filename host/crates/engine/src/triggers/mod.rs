@@ -1,0 +1,249 @@
+//! Triggers: durable conditions, one slot of state for each (deployment, trigger, device).
+//!
+//! A slot changes only on transitions, never by a mere reading that leaves a condition as it was; so a steady device
+//! costs no writes. Deadlines follow from the state and the twins, and are computed again after a restart.
+
+pub(crate) mod held;
+pub(crate) mod schedule;
+pub(crate) mod truth;
+
+use model::event::Freshness;
+use model::trigger::Kind;
+use model::{Capability, DeviceNo, Id, Instant, Name, Phase, Span, Value, limits};
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::plan::{Binding, Bound};
+use crate::twin::Twin;
+use held::Held;
+use truth::{Truth, truth};
+
+/// One trigger watching one device in one partition.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) binding: Binding,
+    pub(crate) state: State,
+    /// Changed since the last commit.
+    pub(crate) dirty: bool,
+    /// The clock's instant at which it stands in the timers.
+    pub(crate) armed: Option<Instant>,
+}
+
+/// What a trigger remembers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub enum State {
+    #[default]
+    Nothing,
+    /// The value that was last reported to the rule.
+    Change(Option<Value>),
+    /// When it began.
+    Threshold(Option<Instant>),
+    Held(Held),
+    Silence(Silence),
+    /// When the outage began that the rule was told of.
+    Availability(Option<Instant>),
+    /// The last instant at which it came, or was armed.
+    Schedule(Instant),
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Silence {
+    /// The deadline that passed unheard.
+    pub began: Option<Instant>,
+    /// Silence counts from here where the device has not spoken since.
+    pub from: Instant,
+}
+
+/// A condition that began or ended, to be told to the rule.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Transition {
+    pub(crate) phase: Phase,
+    /// In event time.
+    pub(crate) at: Instant,
+    pub(crate) since: Instant,
+    pub(crate) deadline: Option<Instant>,
+}
+
+pub(crate) type Transitions = SmallVec<[Transition; 2]>;
+pub(crate) type Twins = FxHashMap<DeviceNo, Twin>;
+
+impl Slot {
+    pub(crate) fn new(binding: Binding, kind: &Kind, now: Instant) -> Self {
+        let state = match kind {
+            Kind::Change { .. } => State::Change(None),
+            Kind::Threshold { .. } => State::Threshold(None),
+            Kind::Held { .. } => State::Held(Held::Idle),
+            Kind::Silence { .. } => State::Silence(Silence { began: None, from: now }),
+            Kind::Availability { .. } => State::Availability(None),
+            Kind::Schedule(_) => State::Schedule(now),
+            Kind::Reading { .. } | Kind::Message { .. } | Kind::Custom { .. } => State::Nothing,
+        };
+        Self { binding, state, dirty: false, armed: None }
+    }
+
+    /// Decides every deadline up to and including `to`, in event time, before anything else of that instant happens.
+    pub(crate) fn advance(&mut self, kind: &Kind, twins: &Twins, to: Instant) -> Transitions {
+        let mut transitions = Transitions::new();
+        match (&mut self.state, kind) {
+            (State::Held(held), Kind::Held { stale, .. }) if *held != Held::Idle => {
+                let facts = held::Facts::of(self.binding.when.as_ref(), twins, *stale);
+                self.dirty |= held.advance(kind, &facts, to, &mut transitions);
+            }
+            (State::Silence(silence), Kind::Silence { duration }) if silence.began.is_none() => {
+                let deadline = silence_base(silence, self.binding.device, twins) + *duration;
+                if deadline <= to {
+                    silence.began = Some(deadline);
+                    self.dirty = true;
+                    let since = deadline.before(*duration);
+                    transitions.push(Transition { phase: Phase::Began, at: deadline, since, deadline: Some(deadline) });
+                }
+            }
+            (State::Availability(told), Kind::Availability { outage_min }) if told.is_none() => {
+                let gone = self.binding.device.and_then(|device| twins.get(&device)).and_then(gone_since);
+                if let Some(since) = gone.filter(|since| *since + *outage_min <= to) {
+                    *told = Some(since);
+                    self.dirty = true;
+                    let deadline = since + *outage_min;
+                    transitions.push(Transition { phase: Phase::Began, at: deadline, since, deadline: Some(deadline) });
+                }
+            }
+            _ => {}
+        }
+        transitions
+    }
+
+    /// Evaluates the slot after a reading at `at` has changed the twins.
+    pub(crate) fn evaluate(&mut self, kind: &Kind, twins: &Twins, at: Instant, freshness: Freshness) -> Transitions {
+        let mut transitions = Transitions::new();
+        let may_begin = |snapshot: &bool| freshness == Freshness::Live || *snapshot;
+        match (&mut self.state, kind) {
+            (State::Threshold(began), Kind::Threshold { snapshot, .. }) => {
+                let when = truth(self.binding.when.as_ref(), twins, None);
+                match *began {
+                    None if when == Truth::True && may_begin(snapshot) => {
+                        *began = Some(at);
+                        self.dirty = true;
+                        transitions.push(Transition { phase: Phase::Began, at, since: at, deadline: None });
+                    }
+                    Some(since) if cleared(&self.binding, twins, when) => {
+                        *began = None;
+                        self.dirty = true;
+                        transitions.push(Transition { phase: Phase::Ended, at, since, deadline: None });
+                    }
+                    _ => {}
+                }
+            }
+            (State::Held(held), Kind::Held { snapshot, stale, .. }) => {
+                let now = truth(self.binding.when.as_ref(), twins, stale.map(|stale| (at, stale)));
+                self.dirty |= held.evaluate(kind, now, at, may_begin(snapshot), &mut transitions);
+                let facts = held::Facts::of(self.binding.when.as_ref(), twins, *stale);
+                self.dirty |= held.advance(kind, &facts, at, &mut transitions);
+            }
+            (State::Silence(silence), Kind::Silence { duration }) if freshness == Freshness::Live => {
+                if let Some(deadline) = silence.began.take() {
+                    self.dirty = true;
+                    let since = deadline.before(*duration);
+                    transitions.push(Transition { phase: Phase::Ended, at, since, deadline: None });
+                }
+            }
+            _ => {}
+        }
+        transitions
+    }
+
+    /// The device is back.
+    pub(crate) fn returned(&mut self, at: Instant) -> Option<Transition> {
+        let State::Availability(told) = &mut self.state else { return None };
+        let since = told.take()?;
+        self.dirty = true;
+        Some(Transition { phase: Phase::Ended, at, since, deadline: None })
+    }
+
+    /// The next deadline in event time, if it has one.
+    pub(crate) fn deadline(&self, kind: &Kind, twins: &Twins) -> Option<Instant> {
+        match (&self.state, kind) {
+            (State::Held(held), Kind::Held { stale, .. }) if *held != Held::Idle => {
+                held.next(kind, &held::Facts::of(self.binding.when.as_ref(), twins, *stale))
+            }
+            (State::Silence(silence), Kind::Silence { duration }) if silence.began.is_none() => {
+                Some(silence_base(silence, self.binding.device, twins) + *duration)
+            }
+            (State::Availability(None), Kind::Availability { outage_min }) => {
+                Some(gone_since(twins.get(&self.binding.device?)?)? + *outage_min)
+            }
+            _ => None,
+        }
+    }
+
+    /// How far the clock must pass a deadline before it alone decides it.
+    pub(crate) fn lag(&self, twins: &Twins) -> Span {
+        let watched = self.binding.watches.iter().map(|(device, _)| *device).chain(self.binding.device);
+        watched.filter_map(|device| twins.get(&device)).map(Twin::lag).max().unwrap_or_default()
+    }
+
+    /// The id of a condition's event: the same however often it is computed.
+    pub(crate) fn condition_id(&self, deployment: &str, trigger: &str, device: &str, transition: &Transition) -> Id {
+        let since = transition.since.0.to_string();
+        let phase = transition.phase.word();
+        let parts = [deployment, trigger, device, since.as_str(), phase];
+        Id::of(&parts.map(str::as_bytes))
+    }
+
+    /// The capability that a condition speaks of, and its value: those of the predicate's first test.
+    pub(crate) fn subject(&self, twins: &Twins) -> (Option<Capability>, Option<Value>) {
+        let mut tests = Vec::new();
+        self.binding.when.iter().for_each(|when| when.tests(&mut tests));
+        let Some((device, capability)) = tests.first().copied() else { return (None, None) };
+        let held = twins.get(&device).and_then(|twin| twin.get(capability));
+        (Some(capability), held.and_then(|held| held.value.clone()))
+    }
+}
+
+fn cleared(binding: &Binding, twins: &Twins, when: Truth) -> bool {
+    match &binding.clear {
+        Some(clear) => truth(Some(clear), twins, None) == Truth::True,
+        None => when == Truth::False,
+    }
+}
+
+fn silence_base(silence: &Silence, device: Option<DeviceNo>, twins: &Twins) -> Instant {
+    let newest = device.and_then(|device| twins.get(&device)).and_then(|twin| twin.newest);
+    newest.map_or(silence.from, |newest| newest.max(silence.from))
+}
+
+fn gone_since(twin: &Twin) -> Option<Instant> {
+    (twin.available == Some(false)).then_some(twin.available_since)
+}
+
+/// Whether a `change` trigger fires for a reading, and the value to remember as reported.
+pub(crate) fn changed(reported: &Option<Value>, kind: &Kind, previous: Option<&Value>, value: &Value) -> bool {
+    let Kind::Change { from, to, deadband, .. } = kind else { return false };
+    let base = if deadband.is_some() { reported.as_ref().or(previous) } else { previous };
+    let Some(base) = base else { return false };
+    let moved = match (deadband, base.as_f64(), value.as_f64()) {
+        (Some(deadband), Some(base), Some(value)) => libm::fabs(value - base) >= *deadband,
+        _ => !value.same(base),
+    };
+    moved && from.as_ref().is_none_or(|from| from.same(base)) && to.as_ref().is_none_or(|to| to.same(value))
+}
+
+/// Why a condition holds, in words for people: "temperature above 8 °C for 30m".
+pub(crate) fn words(kind: &Kind, when: Option<&Bound>) -> Option<Name> {
+    let predicate = when.map(Bound::words);
+    Some(Name::from(match kind {
+        Kind::Held { duration, .. } => format!("{} for {duration}", predicate?),
+        Kind::Threshold { .. } => predicate?,
+        Kind::Silence { duration } => format!("nothing heard for {duration}"),
+        Kind::Availability { .. } => "not available".to_owned(),
+        Kind::Reading { .. }
+        | Kind::Change { .. }
+        | Kind::Schedule(_)
+        | Kind::Message { .. }
+        | Kind::Custom { .. } => return None,
+    }))
+}
+
+/// How long an outage lasts before holds take it for unknown time.
+pub(crate) const OUTAGE: Span = limits::OUTAGE_MIN;
+
