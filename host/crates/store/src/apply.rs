@@ -13,7 +13,6 @@ const ROW_OVERHEAD: usize = 96;
 
 /// The statements of a commit, prepared once for a connection.
 pub(crate) struct Statements<'c> {
-    connection: &'c Connection,
     begin: Statement<'c>,
     end: Statement<'c>,
     journal: Statement<'c>,
@@ -30,7 +29,6 @@ impl<'c> Statements<'c> {
     pub(crate) fn prepare(connection: &'c Connection) -> rusqlite::Result<Self> {
         let prepare = |sql| connection.prepare(sql);
         Ok(Self {
-            connection,
             begin: prepare("BEGIN IMMEDIATE")?,
             end: prepare("COMMIT")?,
             journal: prepare(
@@ -47,8 +45,8 @@ impl<'c> Statements<'c> {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?,
             quiet: prepare(
-                "INSERT OR REPLACE INTO quiet (deployment, key, slot, partition, sequence, idx, at, payload)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO recent (partition, sequence, idx, at, deployment, key, payload)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?,
             outbox: prepare(
                 "INSERT INTO outbox (effect, sink, partition, attempts, due, outgoing) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -153,17 +151,16 @@ impl<'c> Statements<'c> {
                 row.payload
             ])?;
         } else {
-            let slot = books.next_slot(self.connection, &row.deployment, &row.key)?;
             self.quiet.execute(params![
-                row.deployment,
-                row.key,
-                slot,
                 partition,
                 sequence,
                 row.index,
                 row.at.0,
+                row.deployment,
+                row.key,
                 row.payload
             ])?;
+            books.quiet.count(&row.deployment, &row.key);
         }
         Ok(())
     }

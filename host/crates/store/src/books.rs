@@ -1,17 +1,12 @@
 //! What the writer remembers between commits so that it need not ask the database for it.
 
-use std::collections::HashMap;
-
-use model::{Instant, Name};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use model::Instant;
+use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::chain::{GENESIS, Hash};
 use crate::commit::Commit;
+use crate::quiet::Quiet;
 use crate::schema;
-
-/// (deployment, key) pairs whose place in the ring of quiet decisions is remembered; past it all are forgotten and
-/// looked up again. At some 60 bytes each this stays under 4 MiB.
-const SLOTS_REMEMBERED: usize = 65_536;
 
 /// One end of a partition's journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +26,7 @@ pub(crate) struct Books {
     pub(crate) anchors: Vec<End>,
     /// The newest `at` of the journal.
     pub(crate) now: Instant,
-    slots: HashMap<Name, HashMap<Name, u8>>,
-    slots_known: usize,
+    pub(crate) quiet: Quiet,
 }
 
 impl End {
@@ -80,7 +74,7 @@ impl Books {
                 .optional()?;
             now = now.max(at.unwrap_or(Instant::MIN));
         }
-        Ok(Self { tails, anchors, now, slots: HashMap::new(), slots_known: 0 })
+        Ok(Self { tails, anchors, now, quiet: Quiet::load(connection)? })
     }
 
     /// Whether these commits are in the database already. A commit whose last write to the log reported an error may
@@ -96,27 +90,5 @@ impl Books {
     pub(crate) fn journal_bytes(&self) -> u64 {
         let sum: i64 = self.tails.iter().zip(&self.anchors).map(|(tail, anchor)| tail.extent - anchor.extent).sum();
         u64::try_from(sum).unwrap_or(0)
-    }
-
-    /// The slot of the ring that the next quiet decision of this deployment and key goes to.
-    pub(crate) fn next_slot(&mut self, connection: &Connection, deployment: &Name, key: &Name) -> rusqlite::Result<u8> {
-        if let Some(slot) = self.slots.get_mut(deployment).and_then(|keys| keys.get_mut(key)) {
-            *slot = (*slot + 1) % schema::QUIET_KEPT;
-            return Ok(*slot);
-        }
-        let newest: Option<u8> = connection
-            .prepare_cached(
-                "SELECT slot FROM quiet WHERE deployment = ?1 AND key = ?2 ORDER BY sequence DESC, idx DESC LIMIT 1",
-            )?
-            .query_row(params![deployment, key], |row| row.get(0))
-            .optional()?;
-        let slot = newest.map_or(0, |slot| (slot + 1) % schema::QUIET_KEPT);
-        if self.slots_known >= SLOTS_REMEMBERED {
-            self.slots.clear();
-            self.slots_known = 0;
-        }
-        self.slots_known += 1;
-        self.slots.entry(deployment.clone()).or_default().insert(key.clone(), slot);
-        Ok(slot)
     }
 }

@@ -20,6 +20,7 @@ mod open;
 mod options;
 mod query;
 mod queue;
+mod quiet;
 mod reader;
 mod restore;
 mod retention;

@@ -120,6 +120,9 @@ pub(crate) fn decisions_about(
     let sql = "SELECT partition, sequence, idx, at, deployment, key, payload, effect, 1 FROM decisions
                WHERE deployment = ?1 AND key = ?2 AND at BETWEEN ?3 AND ?4
                UNION ALL
+               SELECT partition, sequence, idx, at, deployment, key, payload, NULL, 0 FROM recent
+               WHERE deployment = ?1 AND key = ?2 AND at BETWEEN ?3 AND ?4
+               UNION ALL
                SELECT partition, sequence, idx, at, deployment, key, payload, NULL, 0 FROM quiet
                WHERE deployment = ?1 AND key = ?2 AND at BETWEEN ?3 AND ?4
                ORDER BY at DESC, sequence DESC, idx DESC LIMIT ?5";

@@ -106,7 +106,8 @@ impl Reader {
         self.ask("read the decisions", |c| query::decisions_on(c, effect))
     }
 
-    /// The newest `limit` decisions of a deployment's key with `at` in `from..=until`, the oldest first.
+    /// The newest `limit` decisions of a deployment's key with `at` in `from..=until`, the oldest first. Walks the
+    /// recent decisions without effect: for people who ask why.
     ///
     /// # Errors
     /// When the database could not be read.

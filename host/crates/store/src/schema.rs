@@ -8,9 +8,6 @@ pub const FILE_NAME: &str = "pointsman.db";
 pub const VERSION: u32 = 1;
 /// Marks the file as ours: `PNTS` in ASCII.
 pub(crate) const APPLICATION_ID: i32 = 0x504e_5453;
-/// Of the decisions without effect or refusal, how many each (deployment, key) keeps: enough to see a pattern.
-pub(crate) const QUIET_KEPT: u8 = 16;
-
 /// Bits of a journal row's place that hold the sequence; the partition stands above them.
 const SEQUENCE_BITS: u32 = 47;
 /// The last sequence that a partition can have: a million a second for four years.
@@ -21,7 +18,8 @@ pub(crate) const SEQUENCE_MAX: u64 = (1 << SEQUENCE_BITS) - 1;
 /// A journal row's place is one number, `partition << 47 | sequence`, so that a partition's rows lie side by side in
 /// one tree and are appended at its end; `extent` is the number of bytes of the partition's journal up to and with that
 /// row, so that the size between two rows is one subtraction. A payload that was deleted is null. `anchors` holds, for
-/// each partition whose oldest rows were cut, the last row that was cut. `quiet` is a ring for each (deployment, key).
+/// each partition whose oldest rows were cut, the last row that was cut. `recent` and `quiet` hold
+/// decisions without effect or refusal.
 pub(crate) const TABLES: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE devices (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
@@ -46,6 +44,11 @@ CREATE TABLE decisions (
 ) STRICT;
 CREATE INDEX decisions_by_effect ON decisions (effect) WHERE effect IS NOT NULL;
 CREATE INDEX decisions_by_key ON decisions (deployment, key, at);
+CREATE TABLE recent (
+  place INTEGER PRIMARY KEY,
+  partition INTEGER NOT NULL, sequence INTEGER NOT NULL, idx INTEGER NOT NULL, at INTEGER NOT NULL,
+  deployment TEXT NOT NULL, key TEXT NOT NULL, payload BLOB NOT NULL
+) STRICT;
 CREATE TABLE quiet (
   deployment TEXT NOT NULL, key TEXT NOT NULL, slot INTEGER NOT NULL,
   partition INTEGER NOT NULL, sequence INTEGER NOT NULL, idx INTEGER NOT NULL, at INTEGER NOT NULL,

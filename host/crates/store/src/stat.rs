@@ -63,7 +63,7 @@ pub(crate) fn stat(connection: &Connection, partitions: u16, path: &Path) -> rus
     Ok(Stat {
         partitions: (0..partitions).map(|p| partition(&transaction, p)).collect::<Result<_, _>>()?,
         decisions: count("decisions")?,
-        quiet_decisions: count("quiet")?,
+        quiet_decisions: count("recent")? + count("quiet")?,
         outbox: count("outbox")?,
         dead_letters: count("dead_letters")?,
         devices: count("devices")?,

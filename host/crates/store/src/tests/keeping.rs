@@ -1,6 +1,7 @@
 //! Retention: the oldest goes, in pieces; the chain goes on from the anchor.
 
 use super::*;
+use crate::quiet;
 use crate::retention::CHUNK;
 use crate::{Retention, Verified};
 
@@ -142,4 +143,47 @@ fn space_of_cut_rows_is_given_back() {
     until(&writer, || reader.stat().expect("reads").file_bytes < 16 << 20);
     writer.stop().expect("stops");
     assert_eq!(span(&reader, 0), (40, 40));
+}
+
+fn quiet_of(key: &str, sequence: u64) -> DecisionRow {
+    DecisionRow { key: key.into(), ..decision(sequence, false) }
+}
+
+/// The sequences of the quiet decisions about this key.
+fn quiet_about(reader: &Reader, key: &str) -> Vec<u64> {
+    let all = (Instant::MIN, Instant::MAX);
+    let rows = reader.decisions_about("cold-chain", key, all, usize::MAX).expect("reads");
+    rows.iter().map(|placed| placed.row.sequence).collect()
+}
+
+#[test]
+fn a_key_seldom_heard_of_keeps_its_last_sixteen_quiet_decisions_and_a_busy_one_its_newest() {
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    let kept = u64::from(quiet::KEPT);
+    // One has as many as are kept, the other one more; all of them are the oldest.
+    let mut decisions: Vec<_> = (1..=kept).map(|sequence| quiet_of("at-limit", sequence)).collect();
+    decisions.extend((1..=kept + 1).map(|sequence| quiet_of("past-limit", sequence)));
+    let bound = quiet::ROWS_MIN + quiet::CHUNK;
+    let busy = bound - 1 - decisions.len() as u64;
+    decisions.extend((1..=busy).map(|sequence| quiet_of("busy", sequence)));
+    commit(&writer, Commit { decisions, ..Commit::default() });
+    writer.number_devices(&["lamp".into()]).expect("numbers");
+    writer.stop().expect("stops");
+    assert_eq!(reader.stat().expect("reads").quiet_decisions, bound - 1, "the bound is not passed");
+
+    let (writer, reader) = start(folder.path());
+    commit(&writer, Commit { decisions: vec![quiet_of("busy", busy + 1)], ..Commit::default() });
+    until(&writer, || reader.stat().expect("reads").quiet_decisions < bound - 1);
+    assert_eq!(quiet_about(&reader, "at-limit"), (1..=kept).collect::<Vec<_>>());
+    assert_eq!(quiet_about(&reader, "past-limit"), (2..=kept + 1).collect::<Vec<_>>());
+    let cut = quiet::CHUNK - 2 * kept - 1;
+    assert_eq!(quiet_about(&reader, "busy"), (cut + 1..=busy + 1).collect::<Vec<_>>());
+
+    // Later ones of a key take the place of its oldest in the ring.
+    let mut decisions = vec![quiet_of("at-limit", kept + 1)];
+    decisions.extend((busy + 2..=2 * bound + busy).map(|sequence| quiet_of("busy", sequence)));
+    commit(&writer, Commit { decisions, ..Commit::default() });
+    until(&writer, || reader.stat().expect("reads").quiet_decisions < bound);
+    assert_eq!(quiet_about(&reader, "at-limit"), (2..=kept + 1).collect::<Vec<_>>());
 }

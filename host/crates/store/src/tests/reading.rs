@@ -1,7 +1,6 @@
 //! What is written is read back, by each of its ways.
 
 use super::*;
-use crate::schema::QUIET_KEPT;
 use crate::{Damage, DamageKind, Placed, StateRow, Verified};
 
 #[test]
@@ -82,26 +81,6 @@ fn an_outbox_row_keeps_its_place_until_it_is_settled() {
     writer.stop().expect("stops");
     let rows: Vec<_> = open(folder.path()).outbox().expect("reads").into_iter().map(|placed| placed.row).collect();
     assert_eq!(rows, [retried, third]);
-}
-
-#[test]
-fn of_quiet_decisions_a_key_keeps_the_last_sixteen_over_restarts() {
-    let folder = folder();
-    let kept = u64::from(QUIET_KEPT);
-    let about = |reader: &Reader| -> Vec<u64> {
-        let all = (Instant::MIN, Instant::MAX);
-        let rows = reader.decisions_about("cold-chain", "fridge-1", all, 100).expect("reads");
-        rows.iter().map(|placed| placed.row.sequence).collect()
-    };
-    let (writer, reader) = start(folder.path());
-    for sequence in 1..=kept {
-        commit(&writer, Commit { decisions: vec![decision(sequence, false)], ..counting(0, sequence) });
-    }
-    assert_eq!(about(&reader), (1..=kept).collect::<Vec<_>>());
-    writer.stop().expect("stops");
-    let (writer, reader) = start(folder.path());
-    commit(&writer, Commit { decisions: vec![decision(kept + 1, false)], ..counting(0, kept + 1) });
-    assert_eq!(about(&reader), (2..=kept + 1).collect::<Vec<_>>());
 }
 
 #[test]
