@@ -1,0 +1,5 @@
+//! Sinks: the ways out.
+
+pub mod capture;
+pub mod mqtt;
+pub mod webhook;

@@ -1,0 +1,93 @@
+//! Message: an effect as it goes out over MQTT.
+
+use minijinja::{Environment, Value};
+use model::device::{Devices, DeviceNo};
+use model::outgoing::{Outgoing, OutgoingBody};
+use model::{Id, Instant, Name, limits};
+
+use crate::rendering;
+
+/// What is published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Message {
+    pub(super) effect: Id,
+    pub(super) topic: Name,
+    pub(super) payload: Vec<u8>,
+    pub(super) retain: bool,
+    pub(super) content_type: Option<Name>,
+    /// After this many seconds the broker drops it for a device that is away.
+    pub(super) lives: Option<u32>,
+}
+
+/// Why an effect has no message.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("no device with number {}", .0.0)]
+    NoSuchDevice(DeviceNo),
+    #[error("device `{device}` has no action `{action}`")]
+    NoSuchAction { device: Name, action: Name },
+    #[error("action `{action}` of device `{device}`: {source}")]
+    Payload { device: Name, action: Name, source: rendering::Error },
+    #[error("`{0}` is no topic to publish to")]
+    Topic(Name),
+    #[error("the payload has {0} bytes, more than {max}", max = limits::PAYLOAD_BYTES)]
+    TooLarge(usize),
+    #[error("notifications do not leave over MQTT")]
+    Notification,
+}
+
+impl Error {
+    /// The reason code of the failed effect.
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::NoSuchDevice(_) => "no-such-device",
+            Self::NoSuchAction { .. } => "no-such-action",
+            Self::Payload { source, .. } => source.reason(),
+            Self::Topic(_) => "bad-topic",
+            Self::TooLarge(_) => "too-large",
+            Self::Notification => "unsupported",
+        }
+    }
+}
+
+pub(super) fn render(
+    environment: &Environment<'_>,
+    outgoing: &Outgoing,
+    devices: &Devices,
+    now: Instant,
+) -> Result<Message, Error> {
+    let (topic, payload, retain, content_type) = match &outgoing.body {
+        OutgoingBody::Command { device, action, arguments, .. } => {
+            let device = devices.get(*device).ok_or(Error::NoSuchDevice(*device))?;
+            let how = device.commands.get(action).ok_or_else(|| Error::NoSuchAction {
+                device: device.id.clone(),
+                action: action.clone(),
+            })?;
+            // An argument of one of these names counts before ours.
+            let ours = [("device", device.id.to_string()), ("effect", outgoing.effect.to_string())];
+            let ours = ours.map(|(name, text)| (name.to_owned(), Value::from(text)));
+            let values = Value::from_pairs(ours.into_iter().chain(rendering::values(arguments)));
+            let payload = rendering::payload(environment, &how.payload, values).map_err(|source| Error::Payload {
+                device: device.id.clone(),
+                action: action.clone(),
+                source,
+            })?;
+            (how.topic.clone(), payload.into_bytes(), false, None)
+        }
+        OutgoingBody::Publish { topic, payload, content_type, retained } => {
+            (topic.clone(), payload.to_vec(), *retained, content_type.clone())
+        }
+        OutgoingBody::Notification { .. } => return Err(Error::Notification),
+    };
+    if topic.is_empty() || topic.len() > usize::from(u16::MAX) || topic.contains(['+', '#', '\0']) {
+        return Err(Error::Topic(topic));
+    }
+    if payload.len() > limits::PAYLOAD_BYTES {
+        return Err(Error::TooLarge(payload.len()));
+    }
+    let lives = outgoing.expires_at.map(|expires| {
+        let seconds = expires.since(now).0.div_ceil(1_000_000).max(1);
+        u32::try_from(seconds).unwrap_or(u32::MAX)
+    });
+    Ok(Message { effect: outgoing.effect, topic, payload, retain, content_type, lives })
+}

@@ -1,0 +1,218 @@
+//! Webhook: notifications as signed HTTP requests, by Standard Webhooks. Goes to the target directly: no proxy, no
+//! redirect is followed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use model::outgoing::{Outgoing, OutgoingBody};
+use model::value::plain;
+use model::{Id, Instant, Name, Span, limits};
+use reqwest::{StatusCode, Url, header, redirect};
+use serde_json::json;
+
+use crate::sink::Pending;
+use crate::{Failure, Reached, Secret, Sink, Templates, retry, tls};
+
+/// How long an attempt may take altogether: receivers are to answer first and work later.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Groups that are notified at the same time by one webhook.
+const CONCURRENCY: usize = 8;
+/// Longest wait that a receiver may ask for.
+const ASKED_LONGEST: Span = limits::OUTBOX_AGE;
+
+/// One receiver.
+pub struct Options {
+    pub name: Name,
+    pub url: String,
+    /// `whsec_` and base64, as the receiver has it.
+    pub secret: Secret,
+    /// In which the receiver wants its texts; none: each template's default.
+    pub locale: Option<Name>,
+    pub trust: tls::Files,
+    /// Waits between attempts; after the last the effect has failed.
+    pub retries: Vec<Span>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("sink `{name}`: `{url}` is not an http or https address")]
+    Url { name: Name, url: String },
+    #[error("sink `{name}`: the secret is not `whsec_` and base64")]
+    Secret { name: Name },
+    #[error("sink `{name}`: failed to set up TLS")]
+    Tls { name: Name, #[source] source: tls::Error },
+    #[error("sink `{name}`: failed to set up the HTTP client")]
+    Client { name: Name, #[source] source: reqwest::Error },
+}
+
+pub struct Webhook {
+    name: Name,
+    url: Url,
+    signer: standardwebhooks::Webhook,
+    locale: Option<Name>,
+    retries: Vec<Span>,
+    templates: Arc<Templates>,
+    client: reqwest::Client,
+    /// The receiver has said that it is gone for good.
+    gone: AtomicBool,
+}
+
+impl Options {
+    /// A receiver with the standard waits, in each template's default locale.
+    pub fn new(name: impl Into<Name>, url: impl Into<String>, secret: Secret) -> Self {
+        Self {
+            name: name.into(),
+            url: url.into(),
+            secret,
+            locale: None,
+            trust: tls::Files::default(),
+            retries: retry::WEBHOOK.to_vec(),
+        }
+    }
+}
+
+impl Webhook {
+    /// # Errors
+    /// When address, secret or certificates are not usable. Connects to nothing.
+    pub fn new(options: Options, templates: Arc<Templates>) -> Result<Self, Error> {
+        let name = options.name;
+        let bad_url = |url| Error::Url { name: name.clone(), url };
+        let url = Url::parse(&options.url).map_err(|_| bad_url(options.url.clone()))?;
+        // Loading the system's certificates takes a while and may fail, so only where they are needed.
+        let tls = match url.scheme() {
+            "https" => tls::client(&options.trust),
+            "http" => tls::none(),
+            _ => return Err(bad_url(options.url)),
+        };
+        let tls = tls.map_err(|source| Error::Tls { name: name.clone(), source })?;
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .timeout(TIMEOUT)
+            .user_agent(concat!("pointsman/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|source| Error::Client { name: name.clone(), source })?;
+        let signer = standardwebhooks::Webhook::new(options.secret.reveal());
+        Ok(Self {
+            signer: signer.map_err(|_| Error::Secret { name: name.clone() })?,
+            name,
+            url,
+            locale: options.locale,
+            retries: options.retries,
+            templates,
+            client,
+            gone: AtomicBool::new(false),
+        })
+    }
+
+    async fn attempt(&self, outgoing: &Outgoing, now: Instant) -> Result<(), Failure> {
+        if self.gone.load(Ordering::Relaxed) {
+            return Err(Failure::refused("gone"));
+        }
+        let body = self.body(outgoing)?;
+        let id = outgoing.effect.to_string();
+        let seconds = now.0.div_euclid(1_000_000);
+        let signature = self.signer.sign(&id, seconds, body.as_bytes()).map_err(|_| Failure::refused("not-signed"))?;
+        let request = self
+            .client
+            .post(self.url.clone())
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("webhook-id", id)
+            .header("webhook-timestamp", seconds)
+            .header("webhook-signature", signature)
+            .body(body);
+        match request.send().await {
+            Ok(response) => self.answered(&response),
+            Err(error) if error.is_connect() => Err(Failure::passing("not-connected", Reached::No)),
+            Err(error) if error.is_timeout() => Err(Failure::passing("timeout", Reached::Perhaps)),
+            Err(_) => Err(Failure::passing("connection-lost", Reached::Perhaps)),
+        }
+    }
+
+    fn answered(&self, response: &reqwest::Response) -> Result<(), Failure> {
+        let status = response.status();
+        let reason = Name::from(format!("http-{}", status.as_u16()));
+        match status {
+            _ if status.is_success() => Ok(()),
+            StatusCode::GONE => {
+                self.gone.store(true, Ordering::Relaxed);
+                tracing::warn!(sink = %self.name, "the receiver is gone: nothing more is sent to it until a restart");
+                Err(Failure::refused("gone"))
+            }
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
+                Err(Failure::Passing { reason, reached: Reached::Perhaps, wait: asked(response) })
+            }
+            _ if status.is_client_error() => Err(Failure::refused(reason)),
+            _ => Err(Failure::Passing { reason, reached: Reached::Perhaps, wait: asked(response) }),
+        }
+    }
+
+    /// The same on every attempt: nothing in it depends on when it is sent.
+    fn body(&self, outgoing: &Outgoing) -> Result<String, Failure> {
+        let OutgoingBody::Notification { template, class, group, parameters, urgency, because } = &outgoing.body else {
+            return Err(Failure::refused("unsupported"));
+        };
+        let text = self.templates.render(template, self.locale.as_deref(), parameters).map_err(|error| {
+            tracing::warn!(effect = %outgoing.effect, sink = %self.name, error = %full(&error),
+                "a notification has no text");
+            Failure::refused(error.reason())
+        })?;
+        let body = json!({
+            "type": "notification",
+            "timestamp": outgoing.committed_at,
+            "data": {
+                "id": outgoing.effect,
+                "template": template,
+                "class": class,
+                "title": text.title,
+                "body": text.body,
+                "locale": text.locale,
+                "parameters": plain::object(parameters),
+                "group": group,
+                "urgency": urgency,
+                "because": because,
+            },
+        });
+        Ok(body.to_string())
+    }
+}
+
+impl Sink for Webhook {
+    fn name(&self) -> &Name {
+        &self.name
+    }
+
+    fn send<'a>(&'a self, outgoing: &'a Outgoing, now: Instant) -> Pending<'a, Result<(), Failure>> {
+        Box::pin(self.attempt(outgoing, now))
+    }
+
+    fn retry_after(&self, attempts: u32, effect: Id) -> Option<Span> {
+        retry::scheduled(&self.retries, attempts, effect)
+    }
+
+    fn concurrency(&self) -> usize {
+        CONCURRENCY
+    }
+}
+
+/// `retry-after` in seconds, where the receiver gives it.
+fn asked(response: &reqwest::Response) -> Option<Span> {
+    let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse::<u32>().ok()?;
+    Some(Span::from_secs(seconds.into()).min(ASKED_LONGEST))
+}
+
+/// An error with its causes.
+fn full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;
