@@ -1,0 +1,182 @@
+//! The hook: each publish of a device is committed before the broker acknowledges it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use model::Name;
+use mqtt5::QoS;
+use mqtt5::broker::events::{
+    BrokerEventHandler, ClientConnectEvent, ClientDisconnectEvent, ClientPublishEvent, PublishAction, RetainedSetEvent,
+};
+use rustc_hash::FxHashMap;
+use tokio::sync::{oneshot, watch};
+
+use super::OWN_CLIENTS;
+use super::tap::Again;
+use crate::inlet::{Delivery, Inlet, Ticket};
+use crate::intake::{Arrived, Intake, digest};
+use crate::status::{Counter, Status};
+
+pub(super) struct Hook {
+    intake: Intake,
+    inlet: Inlet,
+    status: Status,
+    again: Arc<Again>,
+    /// Set when no device's connection is left, so that nothing is acknowledged any more.
+    cut_off: watch::Receiver<bool>,
+    /// Wills that are not retained, by client. The broker sends them past this hook; retained ones are seen when they
+    /// are stored.
+    wills: Mutex<FxHashMap<Arc<str>, Will>>,
+    /// Retained publishes that the hook has taken and the broker has not yet stored, by digest: the store of any other
+    /// is a will.
+    storing: Mutex<FxHashMap<u64, u32>>,
+}
+
+struct Will {
+    topic: Arc<str>,
+    payload: Bytes,
+}
+
+type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+impl Hook {
+    pub(super) fn new(
+        intake: Intake,
+        inlet: Inlet,
+        status: Status,
+        again: Arc<Again>,
+        cut_off: watch::Receiver<bool>,
+    ) -> Self {
+        Self { intake, inlet, status, again, cut_off, wills: Mutex::default(), storing: Mutex::default() }
+    }
+
+    /// Returns when the message is committed, or at once where no sender waits for that: returning is what sends the
+    /// PUBACK. One that is not committed in this run keeps its connection waiting until all are cut off.
+    async fn take(&self, event: ClientPublishEvent) {
+        let packet = event.packet_id.filter(|_| event.qos != QoS::AtMostOnce);
+        let session = Name::from(&*event.client_id);
+        let sent = packet.map(|packet| (&session, packet, self.again.take(&session, packet)));
+        self.status.count(Counter::Received, 1);
+        match sent {
+            Some((_, _, again)) => self.status.count(Counter::Redelivered, again.into()),
+            None => self.status.count(Counter::Qos0, 1),
+        }
+        let (ticket, committed) = match sent {
+            Some(_) => {
+                let (sender, receiver) = oneshot::channel();
+                let acknowledge = move || {
+                    // The receiver is gone where the connection is: then there is nobody to tell.
+                    let _ = sender.send(());
+                };
+                (Ticket::new(acknowledge), Some(receiver))
+            }
+            None => (Ticket::none(), None),
+        };
+        // A publish is news even where it is also to be retained: the flag marks old state only towards subscribers.
+        let arrived =
+            Arrived { topic: &event.topic, payload: &event.payload, retained: false, content_type: None, sent };
+        let taken = self.put(&arrived, ticket).await;
+        let Some(committed) = committed else { return };
+        if taken && committed.await.is_err() {
+            self.wait_for_the_end().await;
+        } else {
+            self.status.count(Counter::Acknowledged, 1);
+        }
+    }
+
+    /// Hands over what the message gives; false where it gives nothing.
+    async fn put(&self, arrived: &Arrived<'_>, ticket: Ticket) -> bool {
+        let taken = self.intake.take(arrived);
+        self.status.count_taken(&taken);
+        if taken.inputs.is_empty() {
+            return false;
+        }
+        let delivery = Delivery { inputs: taken.inputs, bytes: taken.bytes, ticket };
+        // When the engine has stopped, the ticket is dropped with the delivery, which says the same.
+        let _ = self.inlet.put(delivery).await;
+        true
+    }
+
+    /// After this, a PUBACK goes nowhere.
+    async fn wait_for_the_end(&self) {
+        if self.cut_off.clone().wait_for(|cut_off| *cut_off).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn take_will(&self, topic: &str, payload: &[u8]) {
+        self.status.count(Counter::Received, 1);
+        let arrived = Arrived { topic, payload, retained: false, content_type: None, sent: None };
+        self.put(&arrived, Ticket::none()).await;
+    }
+
+    fn wills(&self) -> MutexGuard<'_, FxHashMap<Arc<str>, Will>> {
+        self.wills.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_storing(&self, topic: &str, payload: &[u8]) {
+        let mut storing = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
+        *storing.entry(digest([topic.as_bytes(), payload])).or_default() += 1;
+    }
+
+    /// Whether this is the store of a publish that the hook has seen.
+    fn was_seen(&self, topic: &str, payload: &[u8]) -> bool {
+        let mut storing = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = digest([topic.as_bytes(), payload]);
+        let Some(count) = storing.get_mut(&key) else { return false };
+        *count -= 1;
+        if *count == 0 {
+            storing.remove(&key);
+        }
+        true
+    }
+}
+
+/// Not for the engine: the host's own publishes, and the broker's.
+fn is_own(client: &str, topic: &str) -> bool {
+    client.starts_with(OWN_CLIENTS) || topic.starts_with('$')
+}
+
+impl BrokerEventHandler for Hook {
+    fn on_client_connect<'a>(&'a self, event: ClientConnectEvent) -> Answer<'a, ()> {
+        let mut wills = self.wills();
+        wills.remove(&event.client_id);
+        if let (Some(topic), Some(payload), Some(false)) = (event.will_topic, event.will_payload, event.will_retain)
+            && !is_own(&event.client_id, &topic)
+        {
+            wills.insert(event.client_id, Will { topic, payload });
+        }
+        Box::pin(async {})
+    }
+
+    fn on_client_publish<'a>(&'a self, event: ClientPublishEvent) -> Answer<'a, PublishAction> {
+        Box::pin(async move {
+            if event.retain {
+                self.note_storing(&event.topic, &event.payload);
+            }
+            if !is_own(&event.client_id, &event.topic) {
+                self.take(event).await;
+            }
+            PublishAction::Continue
+        })
+    }
+
+    fn on_client_disconnect<'a>(&'a self, event: ClientDisconnectEvent) -> Answer<'a, ()> {
+        let will = self.wills().remove(&event.client_id);
+        Box::pin(async move {
+            if let Some(will) = will.filter(|_| event.unexpected) {
+                self.take_will(&will.topic, &will.payload).await;
+            }
+        })
+    }
+
+    fn on_retained_set<'a>(&'a self, event: RetainedSetEvent) -> Answer<'a, ()> {
+        Box::pin(async move {
+            if !self.was_seen(&event.topic, &event.payload) && !event.topic.starts_with('$') {
+                self.take_will(&event.topic, &event.payload).await;
+            }
+        })
+    }
+}

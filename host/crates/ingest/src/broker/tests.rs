@@ -1,0 +1,189 @@
+//! Delivery by the embedded broker: what is promised over an external one is promised here.
+
+use super::*;
+use crate::Outlet;
+use crate::inlet;
+use crate::testing::device::Device;
+use crate::testing::packets::{Publish, connect_with};
+use crate::testing::{again, freshness, intake, payload, take_one};
+
+const ROOM: usize = 1 << 20;
+
+async fn open(folder: &std::path::Path) -> (Broker, Outlet) {
+    let (inlet, outlet) = inlet::channel(ROOM);
+    let options = Options { listen: "127.0.0.1:0".parse().expect("an address"), folder: folder.join("broker") };
+    let broker = Broker::start(options, intake("broker"), inlet).await.expect("it starts");
+    (broker, outlet)
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+/// Nothing came before this message.
+async fn expect_next(device: &mut Device, outlet: &Outlet, marker: &str) {
+    device.send(&Publish::qos1("raw/marker", 900, marker.as_bytes()).bytes()).await;
+    let delivery = take_one(outlet);
+    assert_eq!(payload(&delivery), marker);
+    delivery.ticket.acknowledge();
+    assert_eq!(device.puback().await, 900);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publish_is_acknowledged_only_after_the_commit() {
+    let folder = folder();
+    let (broker, outlet) = open(folder.path()).await;
+    let mut device = Device::connect(broker.address(), "probe", true).await;
+    device.send(&Publish::qos1("raw/a", 5, b"one").bytes()).await;
+    let delivery = take_one(&outlet);
+    assert_eq!(payload(&delivery), "one");
+    assert!(!device.has_answer().await);
+    assert_eq!(broker.status().counts().acknowledged, 0);
+    delivery.ticket.acknowledge();
+    assert_eq!(device.puback().await, 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_before_the_acknowledgement_brings_it_again_marked() {
+    let folder = folder();
+    let (broker, outlet) = open(folder.path()).await;
+    let publish = Publish::qos1("raw/a", 5, b"one");
+    let mut device = Device::connect(broker.address(), "probe", false).await;
+    device.send(&publish.bytes()).await;
+    let first = take_one(&outlet);
+    drop(device);
+
+    let mut device = Device::connect(broker.address(), "probe", false).await;
+    device.send(&Publish { again: true, ..publish }.bytes()).await;
+    let second = take_one(&outlet);
+    assert!(!again(&first) && again(&second));
+    let key = |delivery: &Delivery| {
+        let redelivery = delivery.inputs[0].redelivery.clone().expect("QoS 1");
+        (redelivery.session, redelivery.packet, redelivery.digest)
+    };
+    assert_eq!(key(&first), key(&second));
+    first.ticket.acknowledge();
+    second.ticket.acknowledge();
+    assert_eq!(device.puback().await, 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_waits_while_the_host_restarts_comes_again_marked() {
+    let folder = folder();
+    let (broker, outlet) = open(folder.path()).await;
+    let publish = Publish::qos1("raw/a", 5, b"one");
+    let mut device = Device::connect(broker.address(), "probe", false).await;
+    device.send(&publish.bytes()).await;
+    drop(take_one(&outlet));
+    drop(outlet);
+    broker.stop().await;
+
+    let (broker, outlet) = open(folder.path()).await;
+    let mut device = Device::connect(broker.address(), "probe", false).await;
+    device.send(&Publish { again: true, ..publish }.bytes()).await;
+    let delivery = take_one(&outlet);
+    assert!(again(&delivery));
+    delivery.ticket.acknowledge();
+    assert_eq!(device.puback().await, 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn equal_payloads_are_separate_messages() {
+    let folder = folder();
+    let (broker, outlet) = open(folder.path()).await;
+    let mut device = Device::connect(broker.address(), "probe", true).await;
+    for _ in 0..10 {
+        device.send(&Publish::qos1("raw/a", 1, b"same").bytes()).await;
+        let delivery = take_one(&outlet);
+        assert!(!again(&delivery));
+        delivery.ticket.acknowledge();
+        assert_eq!(device.puback().await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_hosts_own_publishes_are_no_events() {
+    let folder = folder();
+    let (broker, outlet) = open(folder.path()).await;
+    let mut own = Device::connect(broker.address(), "pointsman-hub-out", true).await;
+    own.publish("raw/a", 1, b"own").await;
+    let retained = Publish { retained: true, ..Publish::qos1("raw/b", 2, b"own") };
+    own.send(&retained.bytes()).await;
+    assert_eq!(own.puback().await, 2);
+    let mut device = Device::connect(broker.address(), "probe", true).await;
+    expect_next(&mut device, &outlet, "first of all").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wills_are_taken_once_and_only_of_lost_devices() {
+    for retained in [false, true] {
+        let folder = folder();
+        let (broker, outlet) = open(folder.path()).await;
+        let will = Some(("raw/will", "gone", retained));
+        let device = Device::connect_with(broker.address(), &connect_with("left", true, will)).await;
+        device.disconnect().await;
+        let mut other = Device::connect(broker.address(), "other", true).await;
+        expect_next(&mut other, &outlet, "no will yet").await;
+
+        drop(Device::connect_with(broker.address(), &connect_with("lost", true, will)).await);
+        assert_eq!(payload(&take_one(&outlet)), "gone");
+        expect_next(&mut other, &outlet, "no second will").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retained_state_is_live_when_sent_and_a_snapshot_when_asked_for_after_a_start() {
+    let folder = folder();
+    let (broker, outlet) = open(folder.path()).await;
+    let mut device = Device::connect(broker.address(), "probe", true).await;
+    let retained = Publish { retained: true, ..Publish::qos1("probes/1", 1, b"{\"temp\":4}") };
+    device.send(&retained.bytes()).await;
+    let delivery = take_one(&outlet);
+    assert_eq!(freshness(&delivery), Some(model::Freshness::Live));
+    delivery.ticket.acknowledge();
+    assert_eq!(device.puback().await, 1);
+    drop(device);
+    broker.stop().await;
+
+    let (broker, outlet) = open(folder.path()).await;
+    assert_eq!(broker.seed(|_| false).await, 0);
+    assert_eq!(broker.seed(|topic| topic == "probes/1").await, 1);
+    assert_eq!(freshness(&take_one(&outlet)), Some(model::Freshness::Snapshot));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_lowest_quality_of_service_is_taken_and_counted() {
+    let folder = folder();
+    let (broker, outlet) = open(folder.path()).await;
+    let mut device = Device::connect(broker.address(), "probe", true).await;
+    device.send(&Publish { qos: 0, ..Publish::qos1("raw/a", 0, b"zero") }.bytes()).await;
+    let delivery = take_one(&outlet);
+    assert!(delivery.inputs[0].redelivery.is_none());
+    assert_eq!(broker.status().counts().qos0, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_can_never_be_taken_is_acknowledged_and_counted() {
+    let folder = folder();
+    let (broker, _outlet) = open(folder.path()).await;
+    let mut device = Device::connect(broker.address(), "probe", true).await;
+    device.publish("probes/1", 1, b"{\"temp\":").await;
+    device.publish("raw/a", 2, &vec![b'x'; model::limits::PAYLOAD_BYTES + 1]).await;
+    let expected = [("malformed-json", 1), ("payload-too-large", 1)];
+    assert_eq!(broker.status().counts().rejected, expected.into());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_refuses_to_listen_beyond_loopback_and_names_an_address_in_use() {
+    let folder = folder();
+    let (inlet, _outlet) = inlet::channel(ROOM);
+    let options = |listen: SocketAddr| Options { listen, folder: folder.path().join("broker") };
+    let anywhere = "0.0.0.0:0".parse().expect("an address");
+    let refused = Broker::start(options(anywhere), intake("broker"), inlet.clone()).await;
+    assert!(matches!(refused, Err(StartError::NotLoopback(address)) if address == anywhere));
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address");
+    let refused = Broker::start(options(address), intake("broker"), inlet).await;
+    assert!(matches!(refused, Err(StartError::Bind { .. })));
+}

@@ -1,0 +1,244 @@
+//! The driver: one task that keeps a connection up, hands messages over, and never waits for the engine while the
+//! connection lives.
+//!
+//! A client that waits for room while the committer waits to acknowledge stands still for good. So the hand-over never
+//! blocks: when the inlet is full the connection is dropped until it has drained, and the broker, which has no
+//! acknowledgement, sends again. That is the only back-pressure that every broker understands.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::Id;
+use model::input::HostEvent;
+use tokio::sync::Notify;
+
+use super::Options;
+use super::acks::Acks;
+use super::link::{Happening, Incoming, KEEP_ALIVE, Link};
+use crate::inlet::{DELIVERY_OVERHEAD, Delivery, Inlet, PutError, Ticket};
+use crate::intake::{Arrived, Intake, Taken};
+use crate::rejection::{Reason, Rejection};
+use crate::status::{Counter, Status};
+
+/// First wait before connecting again; doubles.
+const WAIT_FIRST: Duration = Duration::from_millis(100);
+/// Doublings until the longest wait, about 25 s: a broker that is back is found within half a minute.
+const WAIT_DOUBLINGS: u32 = 8;
+/// Doublings kept over a connection that did nothing yet: a broker that accepts and hangs up is not hammered.
+const WAIT_DOUBLINGS_UNPROVEN: u32 = 4;
+
+/// What the driver works with.
+pub(super) struct World {
+    pub(super) intake: Intake,
+    pub(super) inlet: Inlet,
+    pub(super) status: Status,
+    pub(super) stop: Arc<Notify>,
+}
+
+struct Driver<L: Link> {
+    link: L,
+    acks: Arc<Acks<L::Acker>>,
+    options: Options,
+    world: World,
+    /// The broker has answered our subscription in the session that lives now.
+    subscribed: bool,
+    /// There was a session before, in this run or an earlier one: a new one means that it was forgotten.
+    had_session: bool,
+    /// A lost session is still to be told to the engine.
+    announce_loss: bool,
+    attempts: u32,
+    waits: u64,
+}
+
+/// What to do after one event.
+enum Next {
+    Go,
+    /// Drop the connection, then connect again after a wait.
+    Renew(String),
+    /// Drop the connection until the engine has caught up, then take this too.
+    HoldBack(Option<Delivery>),
+    End,
+}
+
+/// Runs until stopped, or until the engine takes nothing more.
+pub(super) async fn run<L: Link>(link: L, options: Options, world: World) {
+    let acks = Acks::new(link.acker(), world.status.clone());
+    let had_session = world.intake.ids().start() > 1;
+    let stop = world.stop.clone();
+    let mut driver = Driver {
+        link,
+        acks,
+        options,
+        world,
+        subscribed: false,
+        had_session,
+        announce_loss: false,
+        attempts: 0,
+        waits: 0,
+    };
+    // Cancelling the loop anywhere loses nothing: what was not acknowledged comes again.
+    tokio::select! {
+        () = stop.notified() => {}
+        () = driver.drive() => {}
+    }
+    driver.renew("stopped".into());
+}
+
+impl<L: Link> Driver<L> {
+    async fn drive(&mut self) {
+        loop {
+            // Nothing bounds a write to a dead peer but this; pings make a live connection speak more often.
+            let next = match tokio::time::timeout(KEEP_ALIVE * 2, self.link.poll()).await {
+                Ok(Ok(happening)) => self.on(happening),
+                Ok(Err(error)) => Next::Renew(error),
+                Err(_) => Next::Renew("the broker has not answered for too long".into()),
+            };
+            self.acks.flush();
+            let next = match next {
+                Next::Go if self.acks.was_dropped() => Next::Renew("a message was not taken".into()),
+                next => next,
+            };
+            match next {
+                Next::Go => {}
+                Next::Renew(why) => {
+                    tracing::info!(source = %self.world.intake.ids().source(), why, "connection ended");
+                    self.renew(why);
+                    tokio::time::sleep(self.wait()).await;
+                }
+                Next::HoldBack(delivery) => {
+                    self.renew("the engine is behind".into());
+                    self.world.status.count(Counter::HeldBack, 1);
+                    if let Some(delivery) = delivery
+                        && self.world.inlet.put(delivery).await.is_err()
+                    {
+                        return;
+                    }
+                    self.world.inlet.drained().await;
+                }
+                Next::End => return,
+            }
+        }
+    }
+
+    fn on(&mut self, happening: Happening) -> Next {
+        match happening {
+            Happening::Connected { session_present } => self.on_connected(session_present),
+            Happening::Message(incoming) => {
+                self.attempts = 0;
+                self.on_message(&incoming)
+            }
+            Happening::Subscribed(granted) => {
+                self.subscribed = true;
+                let refused = self.options.subscribe.iter().zip(granted).filter(|(_, granted)| !granted);
+                let refused: Vec<String> = refused.map(|(filter, _)| filter.to_string()).collect();
+                if !refused.is_empty() {
+                    tracing::warn!(?refused, "the broker refused subscriptions");
+                }
+                self.world.status.change(|state| state.refused_filters = refused);
+                Next::Go
+            }
+            Happening::Alive => {
+                self.attempts = 0;
+                Next::Go
+            }
+            Happening::Other => Next::Go,
+        }
+    }
+
+    fn on_connected(&mut self, session_present: bool) -> Next {
+        self.attempts = self.attempts.min(WAIT_DOUBLINGS_UNPROVEN);
+        if !session_present && self.had_session {
+            self.world.status.count(Counter::SessionsLost, 1);
+            self.announce_loss = true;
+        }
+        self.had_session = true;
+        self.world.status.change(|state| {
+            state.connected = true;
+            state.last_error = None;
+        });
+        // Also where a session lives: its filters may be those of an older configuration.
+        let wanted = !session_present || !self.subscribed;
+        self.subscribed &= session_present;
+        if wanted && !self.options.subscribe.is_empty() && !self.link.subscribe(&self.options.subscribe) {
+            return Next::Renew("too many requests wait".into());
+        }
+        self.announce()
+    }
+
+    /// Tells the engine that a session was lost, in front of the messages that follow.
+    fn announce(&mut self) -> Next {
+        if !self.announce_loss {
+            return Next::Go;
+        }
+        let source = self.world.intake.ids().source().clone();
+        let input = self.world.intake.host_event(HostEvent::SessionLost { source });
+        self.announce_loss = false;
+        self.put(Delivery { inputs: vec![input], bytes: DELIVERY_OVERHEAD, ticket: Ticket::none() }, false)
+    }
+
+    fn on_message(&mut self, incoming: &Incoming) -> Next {
+        let status = &self.world.status;
+        status.count(Counter::Received, 1);
+        match incoming.sent {
+            Some((_, again)) => status.count(Counter::Redelivered, again.into()),
+            None => status.count(Counter::Qos0, 1),
+        }
+        let taken = self.take(incoming);
+        status.count_taken(&taken);
+        let ticket = incoming.sent.map_or_else(Ticket::none, |(packet, _)| self.acks.ticket(packet));
+        if taken.inputs.is_empty() {
+            // It concerns nobody, or can never be taken: it leaves in its turn.
+            ticket.acknowledge();
+            return Next::Go;
+        }
+        self.put(Delivery { inputs: taken.inputs, bytes: taken.bytes, ticket }, incoming.sent.is_some())
+    }
+
+    fn take(&self, incoming: &Incoming) -> Taken {
+        let Ok(topic) = std::str::from_utf8(&incoming.topic) else {
+            let topic = String::from_utf8_lossy(&incoming.topic).as_ref().into();
+            let rejection = Rejection { topic, device: None, reason: Reason::TopicNotUtf8 };
+            return Taken { rejections: vec![rejection], ..Taken::default() };
+        };
+        self.world.intake.take(&Arrived {
+            topic,
+            payload: &incoming.payload,
+            retained: incoming.retained,
+            content_type: incoming.content_type.as_deref(),
+            sent: incoming.sent.map(|(packet, again)| (&self.options.client_id, packet, again)),
+        })
+    }
+
+    /// `comes_again`: the broker repeats it after a reconnection, so a full inlet need not keep it.
+    fn put(&mut self, delivery: Delivery, comes_again: bool) -> Next {
+        match self.world.inlet.try_put(delivery) {
+            Ok(()) => Next::Go,
+            Err(PutError::Full(_)) if comes_again => Next::HoldBack(None),
+            Err(PutError::Full(delivery)) => Next::HoldBack(Some(delivery)),
+            Err(PutError::Closed(_)) => Next::End,
+        }
+    }
+
+    fn renew(&mut self, why: String) {
+        let generation = self.acks.renew(|| self.link.reset());
+        self.world.status.change(|state| {
+            state.connected = false;
+            state.generation = generation;
+            state.last_error = Some(why);
+        });
+    }
+
+    /// Doubling waits, cut by up to half: many hosts that lost one broker do not come back in one instant. The cut
+    /// derives from the client's name and a counter, so that no randomness is needed.
+    fn wait(&mut self) -> Duration {
+        let longest = WAIT_FIRST * 2_u32.pow(self.attempts.min(WAIT_DOUBLINGS));
+        self.attempts += 1;
+        self.waits += 1;
+        let jitter = Id::of(&[self.options.client_id.as_bytes(), &self.waits.to_be_bytes()]).fold() % 1_000;
+        let cut = u32::try_from(jitter).expect("it is below 1 000");
+        longest - longest * cut / 2_000
+    }
+}
+
+#[cfg(test)]
+mod tests;

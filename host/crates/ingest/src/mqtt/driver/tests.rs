@@ -1,0 +1,239 @@
+//! Delivery over a real mosquitto, by both versions of the protocol.
+
+use model::input::Body;
+
+use crate::inlet::{self, Outlet};
+use crate::mqtt::{Address, Connection, Credentials, Options, Tls, Version};
+use crate::testing::device::Device;
+use crate::testing::mosquitto::Mosquitto;
+use crate::testing::{PATIENCE, again, freshness, intake, payload, take, take_one};
+
+const ROOM: usize = 1 << 20;
+
+fn options(broker: &Mosquitto, version: Version) -> Options {
+    let address = broker.address();
+    Options {
+        address: Address { host: address.ip().to_string(), port: address.port(), tls: false },
+        version,
+        client_id: "pointsman-test-in".into(),
+        subscribe: vec!["raw/#".into(), "probes/#".into()],
+        credentials: None,
+        tls: Tls::default(),
+    }
+}
+
+fn connect(broker: &Mosquitto, version: Version, bytes: usize) -> (Connection, Outlet) {
+    let (inlet, outlet) = inlet::channel(bytes);
+    let connection = Connection::start(options(broker, version), intake("shop"), inlet).expect("it starts");
+    (connection, outlet)
+}
+
+/// Waits for a state of the connection.
+async fn until(connection: &Connection, wanted: impl FnMut(&crate::status::State) -> bool) {
+    let mut states = connection.status().watch();
+    tokio::time::timeout(PATIENCE, states.wait_for(wanted)).await.expect("in time").expect("it lives");
+}
+
+/// Connected and subscribed: a retained message of the test's own has come.
+async fn ready(broker: &Mosquitto, outlet: &Outlet) {
+    let mut device = Device::connect(broker.address(), "ready", true).await;
+    loop {
+        device.publish("raw/ready", 1, b"ready").await;
+        let seen = tokio::task::block_in_place(|| outlet.take(1, 1, std::time::Duration::from_millis(50)));
+        if let Some(delivery) = seen.into_iter().next() {
+            delivery.ticket.acknowledge();
+            break;
+        }
+    }
+    device.publish("raw/ready", 1, b"go").await;
+    loop {
+        let delivery = take_one(outlet);
+        let last = payload(&delivery) == "go";
+        delivery.ticket.acknowledge();
+        if last {
+            break;
+        }
+    }
+}
+
+async fn publish(broker: &Mosquitto, payloads: &[&str]) {
+    let mut device = Device::connect(broker.address(), "device", true).await;
+    for (payload, packet) in payloads.iter().zip(1..) {
+        device.publish("raw/a", packet, payload.as_bytes()).await;
+    }
+}
+
+/// Runs a test for both versions.
+macro_rules! both {
+    ($($name:ident => $check:ident;)*) => {
+        mod version_5 {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$check(super::Version::V5).await; })*
+        }
+        mod version_3 {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$check(super::Version::V311).await; })*
+        }
+    };
+}
+
+both! {
+    a_message_that_was_not_acknowledged_comes_again_marked => redelivers;
+    a_message_that_was_acknowledged_does_not_come_again => does_not_redeliver;
+    the_session_outlives_the_broker => survives_a_restart;
+    a_lost_session_is_reported_and_subscribed_anew => resubscribes;
+    a_broker_that_starts_later_is_found => finds_a_late_broker;
+    refused_credentials_are_shown_and_tried_again => shows_refusal;
+    a_full_inlet_holds_the_broker_back_and_loses_nothing => holds_back;
+    a_dropped_ticket_brings_the_message_again => renews_for_a_dropped_ticket;
+    what_can_never_be_taken_is_counted_and_acknowledged => rejects;
+}
+
+async fn redelivers(version: Version) {
+    let broker = Mosquitto::open().await;
+    let (connection, outlet) = connect(&broker, version, ROOM);
+    ready(&broker, &outlet).await;
+    let before = connection.status().counts().acknowledged;
+    publish(&broker, &["one"]).await;
+    let first = take_one(&outlet);
+    assert!(!again(&first));
+    assert_eq!(connection.status().counts().acknowledged, before, "nothing before the commit");
+    connection.stop().await;
+
+    let (_connection, outlet) = connect(&broker, version, ROOM);
+    let second = take_one(&outlet);
+    assert_eq!(payload(&second), "one");
+    assert!(again(&second));
+    let key = |delivery: &crate::Delivery| {
+        let redelivery = delivery.inputs[0].redelivery.clone().expect("QoS 1");
+        (redelivery.session, redelivery.packet, redelivery.digest)
+    };
+    assert_eq!(key(&first), key(&second));
+}
+
+async fn does_not_redeliver(version: Version) {
+    let broker = Mosquitto::open().await;
+    let (connection, outlet) = connect(&broker, version, ROOM);
+    ready(&broker, &outlet).await;
+    publish(&broker, &["one", "two"]).await;
+    let (one, two) = (take_one(&outlet), take_one(&outlet));
+    // Out of order: both leave once the first may.
+    two.ticket.acknowledge();
+    one.ticket.acknowledge();
+    // A further message shows that the acknowledgements have reached the broker, which sends them in order.
+    publish(&broker, &["three"]).await;
+    take_one(&outlet).ticket.acknowledge();
+    publish(&broker, &["four"]).await;
+    let four = take_one(&outlet);
+    assert_eq!(payload(&four), "four");
+    connection.stop().await;
+
+    let (_connection, outlet) = connect(&broker, version, ROOM);
+    let next = take_one(&outlet);
+    assert!(matches!(payload(&next).as_str(), "three" | "four"), "{}", payload(&next));
+    assert!(again(&next));
+}
+
+async fn survives_a_restart(version: Version) {
+    let mut broker = Mosquitto::open().await;
+    let (connection, outlet) = connect(&broker, version, ROOM);
+    ready(&broker, &outlet).await;
+    broker.stop();
+    until(&connection, |state| !state.connected && state.generation >= 1).await;
+    broker.start().await;
+    publish(&broker, &["after"]).await;
+    assert_eq!(payload(&take_one(&outlet)), "after");
+    assert_eq!(connection.status().counts().sessions_lost, 0);
+}
+
+async fn resubscribes(version: Version) {
+    let mut broker = Mosquitto::open().await;
+    let (connection, outlet) = connect(&broker, version, ROOM);
+    ready(&broker, &outlet).await;
+    broker.stop();
+    broker.forget();
+    broker.start().await;
+    let lost = take_one(&outlet);
+    assert!(matches!(&lost.inputs[0].body, Body::Host(model::input::HostEvent::SessionLost { source }) if &**source == "shop"));
+    ready(&broker, &outlet).await;
+    assert_eq!(connection.status().counts().sessions_lost, 1);
+}
+
+async fn finds_a_late_broker(version: Version) {
+    let mut broker = Mosquitto::stopped("allow_anonymous true");
+    let (connection, outlet) = connect(&broker, version, ROOM);
+    until(&connection, |state| state.last_error.is_some()).await;
+    assert!(!connection.status().state().connected);
+    broker.start().await;
+    until(&connection, |state| state.connected && state.last_error.is_none()).await;
+    ready(&broker, &outlet).await;
+}
+
+async fn shows_refusal(version: Version) {
+    let mut broker = Mosquitto::stopped("allow_anonymous false");
+    broker.start().await;
+    let (inlet, _outlet) = inlet::channel(ROOM);
+    let credentials = Some(Credentials { user: "hub".into(), password: "wrong".into() });
+    let options = Options { credentials, ..options(&broker, version) };
+    let connection = Connection::start(options, intake("shop"), inlet).expect("it starts");
+    until(&connection, |state| {
+        state.last_error.as_ref().is_some_and(|why| why.contains("refuses the credentials")) && state.generation >= 2
+    })
+    .await;
+}
+
+async fn holds_back(version: Version) {
+    let broker = Mosquitto::open().await;
+    let (connection, outlet) = connect(&broker, version, 4_000);
+    ready(&broker, &outlet).await;
+    let payloads: Vec<String> = (0..40).map(|n| format!("{n:0400}")).collect();
+    publish(&broker, &payloads.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    until(&connection, |state| state.last_error.as_ref().is_some_and(|why| why.contains("behind"))).await;
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < payloads.len() {
+        for delivery in take(&outlet) {
+            seen.insert(payload(&delivery));
+            delivery.ticket.acknowledge();
+        }
+    }
+    assert!(payloads.iter().all(|payload| seen.contains(payload)));
+    assert!(connection.status().counts().held_back >= 1);
+}
+
+async fn renews_for_a_dropped_ticket(version: Version) {
+    let broker = Mosquitto::open().await;
+    let (_connection, outlet) = connect(&broker, version, ROOM);
+    ready(&broker, &outlet).await;
+    publish(&broker, &["one"]).await;
+    drop(take_one(&outlet));
+    // The driver notices with the next thing that happens on the connection.
+    publish(&broker, &["two"]).await;
+    loop {
+        let delivery = take_one(&outlet);
+        let back = payload(&delivery) == "one" && again(&delivery);
+        delivery.ticket.acknowledge();
+        if back {
+            break;
+        }
+    }
+}
+
+async fn rejects(version: Version) {
+    let broker = Mosquitto::open().await;
+    let (connection, outlet) = connect(&broker, version, ROOM);
+    ready(&broker, &outlet).await;
+    let mut device = Device::connect(broker.address(), "device", true).await;
+    device.publish("raw/large", 1, &vec![b'x'; model::limits::PAYLOAD_BYTES + 1]).await;
+    device.publish("probes/1", 2, b"{\"temp\":").await;
+    device.publish("probes/1", 3, b"\xff\xfe").await;
+    device.publish("probes/1", 4, "[".repeat(200).as_bytes()).await;
+    device.publish("probes/1", 5, br#"{"temp":NaN,"ts":1651468440}"#).await;
+    device.publish("raw/large", 6, &vec![b'x'; model::limits::PAYLOAD_BYTES]).await;
+    let probe = take_one(&outlet);
+    assert_eq!(freshness(&probe), Some(model::Freshness::Live));
+    assert_eq!(payload(&take_one(&outlet)).len(), model::limits::PAYLOAD_BYTES);
+    let counts = connection.status().counts();
+    let expected = [("malformed-json", 1), ("not-utf8", 1), ("payload-too-large", 1), ("too-deep", 1)];
+    assert_eq!(counts.rejected, expected.into());
+    assert_eq!(counts.bad_values, 1);
+}

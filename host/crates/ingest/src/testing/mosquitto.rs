@@ -1,0 +1,90 @@
+//! A real mosquitto in a folder of its own.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::PATIENCE;
+
+pub(crate) struct Mosquitto {
+    folder: tempfile::TempDir,
+    address: SocketAddr,
+    settings: &'static str,
+    child: Option<Child>,
+}
+
+impl Mosquitto {
+    /// One that is not running yet; `settings` are lines of its configuration.
+    pub(crate) fn stopped(settings: &'static str) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port");
+        let folder = tempfile::tempdir().expect("a folder");
+        Self { folder, address: free, settings, child: None }
+    }
+
+    pub(crate) async fn open() -> Self {
+        let mut broker = Self::stopped("allow_anonymous true");
+        broker.start().await;
+        broker
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) async fn start(&mut self) {
+        let config = self.folder.path().join("mosquitto.conf");
+        // Started as root it would become a user who may not write here; otherwise the line means nothing.
+        let text = format!(
+            "user root\nlistener {} 127.0.0.1\npersistence true\npersistence_location {}/\nmax_inflight_messages 0\n{}\n",
+            self.address.port(),
+            self.folder.path().display(),
+            self.settings
+        );
+        std::fs::write(&config, text).expect("a configuration");
+        let child = Command::new(program())
+            .arg("-c")
+            .arg(&config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("mosquitto is installed");
+        self.child = Some(child);
+        let listening = async {
+            while tokio::net::TcpStream::connect(self.address).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, listening).await.expect("mosquitto listens");
+    }
+
+    /// Ends it as an operator does: it writes its sessions.
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let asked = Command::new("kill").arg(child.id().to_string()).status();
+            assert!(asked.is_ok_and(|status| status.success()), "mosquitto can be stopped");
+            child.wait().expect("mosquitto ends");
+        }
+    }
+
+    /// Throws its sessions and messages away, while it is stopped.
+    pub(crate) fn forget(&self) {
+        std::fs::remove_file(self.folder.path().join("mosquitto.db")).expect("it wrote its sessions");
+    }
+}
+
+impl Drop for Mosquitto {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // The child is ours; that it is gone already is fine.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Debian puts it where users have no path to.
+fn program() -> PathBuf {
+    let system = PathBuf::from("/usr/sbin/mosquitto");
+    if system.exists() { system } else { "mosquitto".into() }
+}
