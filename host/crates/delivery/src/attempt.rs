@@ -41,7 +41,11 @@ pub(crate) enum Ended {
     /// By the gate, nothing was sent.
     Held(Name),
     Refused(Name),
-    Passing { reason: Name, reached: Reached, wait: Option<Span> },
+    Passing {
+        reason: Name,
+        reached: Reached,
+        wait: Option<Span>,
+    },
     Expired,
     Withdrawn,
 }
@@ -57,7 +61,9 @@ impl Attempt {
             () = until(&self.clock, just_after(self.last)) => return (Ended::Expired, marked),
         }
         if self.mark {
-            let Some(committed) = self.ask_for_mark().await else { return (Ended::Withdrawn, marked) };
+            let Some(committed) = self.ask_for_mark().await else {
+                return (Ended::Withdrawn, marked);
+            };
             // Dropping the receiver is harmless: a mark that comes too late finds nobody.
             tokio::select! {
                 answer = committed => if answer.is_err() { return (Ended::Withdrawn, false) },

@@ -270,7 +270,9 @@ impl Dispatcher {
 
     /// The outbox no longer has this row.
     async fn withdraw(&mut self, id: &RowId) {
-        let Some(target) = self.held.get(id).cloned() else { return };
+        let Some(target) = self.held.get(id).cloned() else {
+            return;
+        };
         let key = Key { sink: id.1.clone(), target };
         if self.lanes.get_mut(&key).and_then(|lane| lane.withdraw(id.0)).is_some() {
             counts::add(&self.counters.withdrawn);
@@ -309,7 +311,9 @@ impl Dispatcher {
     /// Takes out what has expired, sets the wake-up and puts a lane whose head may be sent in line at its sink.
     fn plan(&mut self, key: &Key) -> Vec<Row> {
         let now = (self.clock)();
-        let Some(lane) = self.lanes.get_mut(key) else { return Vec::new() };
+        let Some(lane) = self.lanes.get_mut(key) else {
+            return Vec::new();
+        };
         let expired = lane.expire(now);
         let next = lane.next(now);
         let wake = match &next {

@@ -142,7 +142,6 @@ impl Lane {
         }
     }
 
-
     fn grounded(&self) -> usize {
         usize::from(self.flight.is_some())
     }

@@ -57,9 +57,12 @@ pub(crate) fn environment() -> Environment<'static> {
     environment
 }
 
-/// Renders a payload. Where the template is JSON, strings are escaped for a place between quotes and the result is
-/// checked.
+/// Renders a payload; one without placeholders is taken as it is. Where the template is JSON, strings are escaped for a
+/// place between quotes and the result is checked.
 pub(crate) fn payload(environment: &Environment<'_>, template: &str, values: Value) -> Result<String, Error> {
+    if !["{{", "{%", "{#"].iter().any(|mark| template.contains(mark)) {
+        return Ok(template.to_owned());
+    }
     let json = is_json(template);
     let name = if json { JSON } else { TEXT };
     let compiled = environment.template_from_named_str(name, template).map_err(|e| Error::Syntax(full(&e)))?;
@@ -176,7 +179,8 @@ mod tests {
         assert_eq!(ok(r#"{"t":"{{ text }}","n":{{ n }},"c":{{ rgb }}}"#), r#"{"t":"a \"b\"\n","n":21,"c":[1,2]}"#);
         assert_eq!(ok(r#"{"t":{{ text | tojson }}}"#), r#"{"t":"a \"b\"\n"}"#);
         assert_eq!(ok("{% if on %}ON{% else %}OFF{% endif %}"), "ON");
-        assert_eq!(ok(r#"{"state":"ON"}"#), r#"{"state":"ON"}"#);
+        assert_eq!(ok("[toggle]\n"), "[toggle]\n");
+        assert_eq!(ok("{{ n }}\n"), "21\n");
     }
 
     #[test]
@@ -192,7 +196,10 @@ mod tests {
         assert_eq!(reason("{{ level }}"), "missing-argument");
         assert_eq!(reason("{{ value"), "bad-template");
         assert_eq!(reason(r#"{"a":{{ value }}}"#), "bad-template");
-        assert_eq!(reason("{% for i in range(9999) %}{% for j in range(9999) %}x{% endfor %}{% endfor %}"), "bad-template");
+        assert_eq!(
+            reason("{% for i in range(9999) %}{% for j in range(9999) %}x{% endfor %}{% endfor %}"),
+            "bad-template"
+        );
         assert_eq!(reason("{% include 'other' %}"), "bad-template");
     }
 

@@ -13,7 +13,11 @@ pub struct Secret(Box<str>);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("failed to read the secret file {path}")]
-    Read { path: PathBuf, #[source] source: std::io::Error },
+    Read {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("the secret file {0} is empty")]
     Empty(PathBuf),
     #[error("the secret file {0} is longer than {SECRET_BYTES} bytes")]

@@ -33,7 +33,12 @@ pub enum Error {
     #[error("no template `{0}`")]
     NoSuchTemplate(Name),
     #[error("template `{template}` in `{locale}` failed")]
-    Rendering { template: Name, locale: Name, #[source] source: rendering::Error },
+    Rendering {
+        template: Name,
+        locale: Name,
+        #[source]
+        source: rendering::Error,
+    },
 }
 
 impl Error {
@@ -76,7 +81,8 @@ impl Templates {
         let values = Value::from_pairs(rendering::values(parameters));
         let render = |part| {
             let path = path(name, locale, part);
-            let compiled = self.environment.get_template(&path).map_err(|e| rendering::Error::Syntax(rendering::full(&e)));
+            let compiled =
+                self.environment.get_template(&path).map_err(|e| rendering::Error::Syntax(rendering::full(&e)));
             compiled
                 .and_then(|compiled| rendering::render(&compiled, values.clone()))
                 .map_err(|source| Error::Rendering { template: name.into(), locale: locale.clone(), source })
@@ -90,14 +96,14 @@ impl Templates {
         }
         for (locale, text) in &template.texts {
             for (part, source) in [("title", &text.title), ("body", &text.body)] {
-                self.environment
-                    .add_template_owned(path(&template.name, locale, part), source.to_string())
-                    .map_err(|e| Error::Syntax {
+                self.environment.add_template_owned(path(&template.name, locale, part), source.to_string()).map_err(
+                    |e| Error::Syntax {
                         template: template.name.clone(),
                         locale: locale.clone(),
                         part,
                         message: rendering::full(&e),
-                    })?;
+                    },
+                )?;
             }
         }
         self.templates.insert(template.name.clone(), template);
@@ -124,9 +130,9 @@ mod tests {
     use super::*;
 
     fn template(texts: &[(&str, &str)]) -> Template {
-        let texts = texts.iter().map(|(locale, body)| {
-            ((*locale).into(), Text { title: "{{ what }}".into(), body: (*body).into() })
-        });
+        let texts = texts
+            .iter()
+            .map(|(locale, body)| ((*locale).into(), Text { title: "{{ what }}".into(), body: (*body).into() }));
         Template {
             name: "excursion".into(),
             class: Class::Service,
@@ -138,7 +144,8 @@ mod tests {
 
     #[test]
     fn a_locale_falls_back_to_its_language_and_then_to_the_default() {
-        let templates = Templates::new([template(&[("en", "{{ t }} deg"), ("de", "{{ t }} Grad"), ("de-AT", "{{ t }} oida")])]);
+        let templates =
+            Templates::new([template(&[("en", "{{ t }} deg"), ("de", "{{ t }} Grad"), ("de-AT", "{{ t }} oida")])]);
         let templates = templates.expect("sound templates");
         let parameters = vec![("what".into(), "Fridge".into()), ("t".into(), 8.5.into())];
         let body = |locale| templates.render("excursion", locale, &parameters).expect("renders").body;

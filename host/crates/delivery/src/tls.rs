@@ -21,11 +21,19 @@ pub struct Files {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("failed to read certificates from {path}")]
-    Certificates { path: PathBuf, #[source] source: rustls::pki_types::pem::Error },
+    Certificates {
+        path: PathBuf,
+        #[source]
+        source: rustls::pki_types::pem::Error,
+    },
     #[error("no certificate in {0}")]
     None(PathBuf),
     #[error("failed to read the private key from {path}")]
-    Key { path: PathBuf, #[source] source: rustls::pki_types::pem::Error },
+    Key {
+        path: PathBuf,
+        #[source]
+        source: rustls::pki_types::pem::Error,
+    },
     #[error("failed to set up TLS")]
     Setup(#[from] rustls::Error),
 }
@@ -47,8 +55,7 @@ pub fn client(files: &Files) -> Result<ClientConfig, Error> {
     };
     Ok(match &files.identity {
         Some((chain, key)) => {
-            let key = PrivateKeyDer::from_pem_file(key)
-                .map_err(|source| Error::Key { path: key.clone(), source })?;
+            let key = PrivateKeyDer::from_pem_file(key).map_err(|source| Error::Key { path: key.clone(), source })?;
             builder.with_client_auth_cert(certificates(chain)?, key)?
         }
         None => builder.with_no_client_auth(),
@@ -74,8 +81,7 @@ fn builder() -> Result<ConfigBuilder<ClientConfig, rustls::WantsVerifier>, Error
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let unreadable = |source| Error::Certificates { path: path.to_owned(), source };
-    let all: Vec<_> =
-        CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(unreadable)?;
+    let all: Vec<_> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(unreadable)?;
     if all.is_empty() { Err(Error::None(path.to_owned())) } else { Ok(all) }
 }
 

@@ -18,12 +18,18 @@ impl Dispatcher {
     /// Starts attempts until the sink has no more room.
     pub(super) async fn fill(&mut self, sink: &Name) {
         while !self.closing {
-            let Some(outlet) = self.sinks.get_mut(sink) else { return };
+            let Some(outlet) = self.sinks.get_mut(sink) else {
+                return;
+            };
             if outlet.flying >= outlet.sink.concurrency().max(1) {
                 return;
             }
-            let Some(key) = outlet.waiting.pop_front() else { return };
-            let Some(lane) = self.lanes.get_mut(&key) else { continue };
+            let Some(key) = outlet.waiting.pop_front() else {
+                return;
+            };
+            let Some(lane) = self.lanes.get_mut(&key) else {
+                continue;
+            };
             lane.queued = false;
             let now = (self.clock)();
             let mut expired = lane.expire(now);
@@ -38,7 +44,9 @@ impl Dispatcher {
     }
 
     fn start(&mut self, key: &Key) {
-        let (Some(lane), Some(outlet)) = (self.lanes.get_mut(key), self.sinks.get_mut(&key.sink)) else { return };
+        let (Some(lane), Some(outlet)) = (self.lanes.get_mut(key), self.sinks.get_mut(&key.sink)) else {
+            return;
+        };
         let withdrawn = Arc::new(Notify::new());
         let Some(head) = lane.head() else { return };
         let attempt = Attempt {
@@ -66,11 +74,15 @@ impl Dispatcher {
             let ended = Ended::Passing { reason: "sink-panicked".into(), reached: Reached::Perhaps, wait: None };
             (error.id(), (ended, true))
         });
-        let Some(key) = self.flying.remove(&task) else { return };
+        let Some(key) = self.flying.remove(&task) else {
+            return;
+        };
         if let Some(outlet) = self.sinks.get_mut(&key.sink) {
             outlet.flying = outlet.flying.saturating_sub(1);
         }
-        let Some(lane) = self.lanes.get_mut(&key) else { return };
+        let Some(lane) = self.lanes.get_mut(&key) else {
+            return;
+        };
         if let Some(head) = lane.head_mut() {
             head.marked |= marked;
         }
@@ -91,7 +103,9 @@ impl Dispatcher {
 
     /// The attempt did not begin to send: the commit has finished the effect, or we are stopping.
     fn called_back(&mut self, key: &Key) {
-        let Some(row) = self.lanes.get_mut(key).and_then(Lane::finish) else { return };
+        let Some(row) = self.lanes.get_mut(key).and_then(Lane::finish) else {
+            return;
+        };
         self.held.remove(&(row.outgoing.effect, row.outgoing.sink.clone()));
         if !self.closing {
             counts::add(&self.counters.withdrawn);
@@ -100,7 +114,9 @@ impl Dispatcher {
 
     async fn passing(&mut self, key: &Key, reason: Name, reached: Reached, wait: Option<model::Span>) {
         let now = (self.clock)();
-        let (Some(lane), Some(outlet)) = (self.lanes.get_mut(key), self.sinks.get(&key.sink)) else { return };
+        let (Some(lane), Some(outlet)) = (self.lanes.get_mut(key), self.sinks.get(&key.sink)) else {
+            return;
+        };
         let Some(head) = lane.head_mut() else { return };
         if head.is_momentary() && reached == Reached::Perhaps {
             return self.finish(key, Outcome::Failed, Some("unknown".into())).await;
@@ -141,11 +157,7 @@ impl Dispatcher {
             Outcome::Accepted => counts::add(&self.counters.accepted),
             Outcome::Failed => counts::add(&self.counters.failed),
             Outcome::Refused => counts::add(&self.counters.refused),
-            Outcome::Expired
-            | Outcome::Confirmed
-            | Outcome::Delivered
-            | Outcome::Superseded
-            | Outcome::Other(_) => {}
+            Outcome::Expired | Outcome::Confirmed | Outcome::Delivered | Outcome::Superseded | Outcome::Other(_) => {}
         }
         let id = (row.outgoing.effect, row.outgoing.sink.clone());
         self.held.remove(&id);

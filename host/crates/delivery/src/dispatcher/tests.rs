@@ -144,7 +144,8 @@ fn effect(n: u32) -> Id {
 }
 
 fn row(n: u32, target: &str) -> OutboxRow {
-    let body = OutgoingBody::Publish { topic: "t".into(), payload: Box::default(), content_type: None, retained: false };
+    let body =
+        OutgoingBody::Publish { topic: "t".into(), payload: Box::default(), content_type: None, retained: false };
     with(n, target, body)
 }
 

@@ -41,9 +41,17 @@ pub enum Error {
     #[error("sink `{name}`: the secret is not `whsec_` and base64")]
     Secret { name: Name },
     #[error("sink `{name}`: failed to set up TLS")]
-    Tls { name: Name, #[source] source: tls::Error },
+    Tls {
+        name: Name,
+        #[source]
+        source: tls::Error,
+    },
     #[error("sink `{name}`: failed to set up the HTTP client")]
-    Client { name: Name, #[source] source: reqwest::Error },
+    Client {
+        name: Name,
+        #[source]
+        source: reqwest::Error,
+    },
 }
 
 pub struct Webhook {

@@ -1,7 +1,7 @@
 //! Message: an effect as it goes out over MQTT.
 
 use minijinja::{Environment, Value};
-use model::device::{Devices, DeviceNo};
+use model::device::{DeviceNo, Devices};
 use model::outgoing::{Outgoing, OutgoingBody};
 use model::{Id, Instant, Name, limits};
 
@@ -56,29 +56,27 @@ pub(super) fn render(
     devices: &Devices,
     now: Instant,
 ) -> Result<Message, Error> {
-    let (topic, payload, retain, content_type) = match &outgoing.body {
-        OutgoingBody::Command { device, action, arguments, .. } => {
-            let device = devices.get(*device).ok_or(Error::NoSuchDevice(*device))?;
-            let how = device.commands.get(action).ok_or_else(|| Error::NoSuchAction {
-                device: device.id.clone(),
-                action: action.clone(),
-            })?;
-            // An argument of one of these names counts before ours.
-            let ours = [("device", device.id.to_string()), ("effect", outgoing.effect.to_string())];
-            let ours = ours.map(|(name, text)| (name.to_owned(), Value::from(text)));
-            let values = Value::from_pairs(ours.into_iter().chain(rendering::values(arguments)));
-            let payload = rendering::payload(environment, &how.payload, values).map_err(|source| Error::Payload {
-                device: device.id.clone(),
-                action: action.clone(),
-                source,
-            })?;
-            (how.topic.clone(), payload.into_bytes(), false, None)
-        }
-        OutgoingBody::Publish { topic, payload, content_type, retained } => {
-            (topic.clone(), payload.to_vec(), *retained, content_type.clone())
-        }
-        OutgoingBody::Notification { .. } => return Err(Error::Notification),
-    };
+    let (topic, payload, retain, content_type) =
+        match &outgoing.body {
+            OutgoingBody::Command { device, action, arguments, .. } => {
+                let device = devices.get(*device).ok_or(Error::NoSuchDevice(*device))?;
+                let how = device
+                    .commands
+                    .get(action)
+                    .ok_or_else(|| Error::NoSuchAction { device: device.id.clone(), action: action.clone() })?;
+                // An argument of one of these names counts before ours.
+                let ours = [("device", device.id.to_string()), ("effect", outgoing.effect.to_string())];
+                let ours = ours.map(|(name, text)| (name.to_owned(), Value::from(text)));
+                let values = Value::from_pairs(ours.into_iter().chain(rendering::values(arguments)));
+                let payload = rendering::payload(environment, &how.payload, values)
+                    .map_err(|source| Error::Payload { device: device.id.clone(), action: action.clone(), source })?;
+                (how.topic.clone(), payload.into_bytes(), false, None)
+            }
+            OutgoingBody::Publish { topic, payload, content_type, retained } => {
+                (topic.clone(), payload.to_vec(), *retained, content_type.clone())
+            }
+            OutgoingBody::Notification { .. } => return Err(Error::Notification),
+        };
     if topic.is_empty() || topic.len() > usize::from(u16::MAX) || topic.contains(['+', '#', '\0']) {
         return Err(Error::Topic(topic));
     }

@@ -32,7 +32,9 @@ pub(super) enum Loop {
 #[derive(Debug)]
 pub(super) enum Step {
     /// Accepted by the broker, which takes packets up to this size.
-    Connected { packet_bytes: usize },
+    Connected {
+        packet_bytes: usize,
+    },
     /// The next message that was handed over went out under this packet id.
     Sent(u16),
     Acknowledged(u16, Answer),
