@@ -1,0 +1,125 @@
+//! What came out beside what is known, as a table, with the instants of every difference.
+
+use std::io::Write as _;
+
+use comfy_table::{Cell, CellAlignment, Table, presets};
+use model::{Instant, Phase};
+
+use crate::answers::{Answer, Fired, KnownAnswers};
+use crate::recordings::Recording;
+
+/// Differing instants that are shown of one answer; more do not help to find the cause.
+const SHOWN: usize = 5;
+
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    rows: Vec<Row>,
+}
+
+#[derive(Debug)]
+struct Row {
+    recording: String,
+    rule: &'static str,
+    expected: usize,
+    got: usize,
+    missing: Vec<Instant>,
+    unexpected: Vec<Instant>,
+}
+
+impl Report {
+    /// Compares the answers of one run of a recording.
+    pub(crate) fn compare(&mut self, recording: &Recording, how: &str, known: &KnownAnswers, fired: &[Fired]) {
+        for answer in recording.answers {
+            let expected = known.of(answer);
+            let got = of(answer, fired);
+            self.rows.push(Row {
+                recording: format!("{} ({how})", recording.name),
+                rule: answer.known,
+                expected: expected.len(),
+                got: got.len(),
+                missing: without(&expected, &got),
+                unexpected: without(&got, &expected),
+            });
+        }
+    }
+
+    pub(crate) fn all_equal(&self) -> bool {
+        self.rows.iter().all(Row::equal)
+    }
+
+    /// The table to standard output, the differences to standard error.
+    pub(crate) fn print(&self) {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_header(["recording", "rule", "expected", "got", "ok"]);
+        for row in &self.rows {
+            let number = |count: usize| Cell::new(count).set_alignment(CellAlignment::Right);
+            let ok = if row.equal() { "yes" } else { "NO" };
+            table.add_row([
+                Cell::new(&row.recording),
+                Cell::new(row.rule),
+                number(row.expected),
+                number(row.got),
+                Cell::new(ok),
+            ]);
+        }
+        // A closed standard output, as of `head`, is no reason to fail.
+        let _ = writeln!(std::io::stdout(), "{table}");
+        for row in self.rows.iter().filter(|row| !row.equal()) {
+            say(&format!("{}: {}", row.recording, row.rule));
+            for (what, instants) in [("missing", &row.missing), ("unexpected", &row.unexpected)] {
+                for at in instants.iter().take(SHOWN) {
+                    say(&format!("  {what} {at}"));
+                }
+                if instants.len() > SHOWN {
+                    say(&format!("  and {} more {what}", instants.len() - SHOWN));
+                }
+            }
+        }
+    }
+}
+
+impl Row {
+    fn equal(&self) -> bool {
+        self.missing.is_empty() && self.unexpected.is_empty()
+    }
+}
+
+/// Progress and errors, for people.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+fn of(answer: &Answer, fired: &[Fired]) -> Vec<Instant> {
+    let same = |phase: Phase| phase == answer.phase;
+    let mut instants: Vec<_> =
+        fired.iter().filter(|one| one.trigger == answer.trigger && same(one.phase)).map(|one| one.at).collect();
+    instants.sort_unstable();
+    instants
+}
+
+/// What is in `of` and not in `others`, each as often as it is there more often; both sorted.
+fn without(of: &[Instant], others: &[Instant]) -> Vec<Instant> {
+    let mut others = others.iter().peekable();
+    let mut left = Vec::new();
+    for at in of {
+        while others.next_if(|other| *other < at).is_some() {}
+        if others.next_if(|other| *other == at).is_none() {
+            left.push(*at);
+        }
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_count_repeats() {
+        let at = |instants: &[i64]| instants.iter().copied().map(Instant).collect::<Vec<_>>();
+        assert_eq!(without(&at(&[1, 2, 3]), &at(&[1, 2, 3])), at(&[]));
+        assert_eq!(without(&at(&[1, 2, 2, 3]), &at(&[2, 3, 4])), at(&[1, 2]));
+        assert_eq!(without(&at(&[]), &at(&[1])), at(&[]));
+        assert_eq!(without(&at(&[5]), &at(&[])), at(&[5]));
+    }
+}

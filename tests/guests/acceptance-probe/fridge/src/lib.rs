@@ -1,0 +1,5 @@
+//! The probe for the recording of a vaccine fridge.
+
+use acceptance_probe::Probe;
+
+pointsman_sdk::rule!(Probe);
