@@ -19,9 +19,6 @@ use crate::step::Wake;
 use crate::timers::TimerRow;
 use crate::turn::Persistence;
 
-/// The sink of the broker by which a device is reached, where the device names no connection.
-const DEFAULT_BROKER: &str = "mqtt";
-
 /// One effect of one step on its way through the gates.
 struct Case<'a> {
     wake: &'a Wake,
@@ -209,7 +206,7 @@ impl Partition {
         let broker = device.source.as_ref().and_then(|source| source.connection.as_ref());
         let outgoing = Outgoing {
             effect: origin.id,
-            sink: broker.map_or_else(|| Name::from(DEFAULT_BROKER), |name| Name::from(format!("mqtt:{name}"))),
+            sink: broker.map_or_else(|| plan.default_sink.clone(), |name| Name::from(format!("mqtt:{name}"))),
             target: device.id.clone(),
             committed_at: now,
             expires_at: Some(expires_at.unwrap_or(now + limits::COMMAND_EXPIRY)),
@@ -263,7 +260,7 @@ impl Partition {
     fn publish(&mut self, case: &Case<'_>, message: &Message, origin: Origin) {
         let outgoing = Outgoing {
             effect: case.id,
-            sink: Name::from(DEFAULT_BROKER),
+            sink: self.plan.default_sink.clone(),
             target: message.topic.clone(),
             committed_at: self.clock,
             expires_at: None,

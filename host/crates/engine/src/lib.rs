@@ -13,6 +13,7 @@ mod engine;
 mod flight;
 mod guard;
 mod history;
+mod nowhere;
 mod observe;
 mod partition;
 mod pending;
@@ -31,6 +32,7 @@ mod world;
 
 pub use accounts::Accounts;
 pub use engine::Engine;
+pub use nowhere::Nowhere;
 pub use plan::{Setup, SetupError};
 pub use triggers::schedule::{Calendar, ScheduleError};
 pub use turn::{Persistence, Turn};

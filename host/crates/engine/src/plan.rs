@@ -22,6 +22,8 @@ pub struct Setup {
     pub devices: Arc<Devices>,
     pub deployments: Vec<(Arc<Deployment>, Arc<dyn Program>)>,
     pub groups: Vec<Group>,
+    /// The sink of devices that name no connection, and of what rules publish.
+    pub default_sink: Name,
 }
 
 /// Why a set of deployments cannot run.
@@ -41,6 +43,7 @@ pub(crate) struct Plan {
     /// Sorted by name: the order in which they run.
     pub(crate) deployments: Vec<Planned>,
     pub(crate) groups: BTreeMap<Name, Group>,
+    pub(crate) default_sink: Name,
     /// The partitions that see a device: its home first, then those of single keys that bind it.
     pub(crate) routes: FxHashMap<DeviceNo, SmallVec<[u16; 4]>>,
     /// The partitions in which some rule listens to raw messages.
@@ -102,6 +105,7 @@ impl Plan {
         let mut plan = Self {
             partitions: setup.partitions.max(1),
             groups: setup.groups.into_iter().map(|group| (group.name.clone(), group)).collect(),
+            default_sink: setup.default_sink,
             devices: setup.devices,
             deployments,
             routes: FxHashMap::default(),

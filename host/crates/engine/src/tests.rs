@@ -207,7 +207,7 @@ fn setup(partitions: u16, deployments: Vec<(Deployment, Rule)>) -> Setup {
     let devices = Devices::new([device(1, "fridge", "kitchen"), device(2, "freezer", "cellar"), device(3, "oven", "kitchen")]);
     let load = |(deployment, rule): (Deployment, Rule)| (Arc::new(deployment), Arc::new(Native(rule)) as Arc<dyn Program>);
     let groups = vec![Group { name: "staff".into(), sinks: vec!["hook".into()] }];
-    Setup { partitions, devices: Arc::new(devices), deployments: deployments.into_iter().map(load).collect(), groups }
+    Setup { partitions, devices: Arc::new(devices), deployments: deployments.into_iter().map(load).collect(), groups, default_sink: "mqtt".into() }
 }
 
 fn minute(n: i64) -> Instant {
@@ -430,55 +430,8 @@ fn timer_rule(event: &Event, _: &mut dyn Host) -> Result<Vec<Proposal>, Failure>
             payload: Some(Value::text("kept")),
             attributes: Vec::new(),
         }))]),
-        Cause::Timer(tick) if tick.payload == Some(Value::text("kept")) => tell(event, &mut NoHost),
+        Cause::Timer(tick) if tick.payload == Some(Value::text("kept")) => tell(event, &mut crate::Nowhere::new("{}")),
         other => Err(Failure::Permanent(format!("{other:?}"))),
-    }
-}
-
-struct NoHost;
-impl Host for NoHost {
-    fn settings(&self) -> &str {
-        "{}"
-    }
-    fn last(&self, _: &str, _: &str) -> Option<model::guest::Known> {
-        None
-    }
-    fn available(&self, _: &str) -> Option<(bool, Instant)> {
-        None
-    }
-    fn summarise(&self, _: &str, _: &str, _: Span) -> Result<Option<model::guest::Summary>, model::guest::HistoryProblem> {
-        Ok(None)
-    }
-    fn members(&self, _: &str) -> Vec<Name> {
-        Vec::new()
-    }
-    fn about(&self, _: &str) -> model::Attributes {
-        Vec::new()
-    }
-    fn get(&self, _: &str) -> Option<Value> {
-        None
-    }
-    fn set(&mut self, _: &str, _: Value, _: Option<Instant>) -> Result<(), model::guest::StateProblem> {
-        Ok(())
-    }
-    fn remove(&mut self, _: &str) {}
-    fn names(&self, _: &str, _: Option<&str>, _: u32) -> Vec<Name> {
-        Vec::new()
-    }
-    fn local(&self, _: Instant, _: &str) -> Option<model::guest::Civil> {
-        None
-    }
-    fn instant_of(&self, _: model::guest::Civil, _: &str, _: model::guest::Pass) -> Option<Instant> {
-        None
-    }
-    fn chance(&mut self) -> u32 {
-        0
-    }
-    fn log(&mut self, _: model::guest::Level, _: &str, _: model::Attributes) {}
-    fn count(&mut self, _: &str, _: u64) {}
-    fn observe(&mut self, _: &str, _: f64) {}
-    fn into_any(self: Box<Self>) -> Box<dyn std::any::Any> {
-        self
     }
 }
 

@@ -18,7 +18,7 @@ use crate::inlet::Inlet;
 use crate::intake::Intake;
 use crate::status::Status;
 
-pub use tls::{Tls, TlsError};
+pub use tls::{ClientCertificate, Tls, TlsError};
 
 /// Where a broker listens.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -38,7 +38,8 @@ pub struct JournalRow {
 }
 
 /// The tables of a partition's state. The numbers are written to disk: never reuse one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[repr(u8)]
 pub enum Table {
     /// One row: clock, next sequence, accounts.

@@ -10,7 +10,8 @@ use crate::commit::Table;
 use crate::schema;
 
 /// How much a store holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Stat {
     /// By number.
     pub partitions: Vec<PartitionStat>,
@@ -29,7 +30,8 @@ pub struct Stat {
     pub log_bytes: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct PartitionStat {
     pub partition: u16,
     /// The first sequence that is kept; 0 while the journal is empty.
@@ -44,7 +46,7 @@ pub struct PartitionStat {
     pub tables: Vec<TableStat>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct TableStat {
     pub table: Table,
     pub rows: u64,

@@ -13,7 +13,7 @@ const PAGE: usize = 1_000;
 const LISTED: usize = 1_000;
 
 /// What was found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Verified {
     /// Rows whose payload is there and true.
     pub present: u64,
@@ -25,13 +25,14 @@ pub struct Verified {
     pub damage: Vec<Damage>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Damage {
     pub sequence: u64,
     pub kind: DamageKind,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DamageKind {
     /// The payload is not the one that was stored.
     Payload,

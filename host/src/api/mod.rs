@@ -1,0 +1,44 @@
+//! The doors of the host: what the server asks of it.
+
+mod intake;
+mod live;
+mod metrics;
+mod operator;
+mod views;
+
+use ingest::devices::Shared;
+use ingest::status::Status;
+use ingest::{Ids, Inlet};
+use store::{Reader, Writer};
+
+pub(crate) use live::Live;
+pub(crate) use metrics::register;
+
+use std::sync::Arc;
+
+/// What the doors open to.
+pub(crate) struct Doors {
+    pub(crate) inlet: Inlet,
+    /// Ids of events that bring none.
+    pub(crate) http: Ids,
+    /// Ids of operators' commands.
+    pub(crate) operator: Ids,
+    pub(crate) map: Shared,
+    pub(crate) reader: Reader,
+    pub(crate) writer: Writer,
+    pub(crate) live: Arc<Live>,
+    pub(crate) statuses: Vec<Status>,
+    /// Boot time at which the host began to start.
+    pub(crate) began: i64,
+}
+
+/// Runs a blocking question to the store away from the runtime's threads.
+pub(crate) async fn ask<T: Send + 'static>(
+    question: impl FnOnce() -> Result<T, store::Error> + Send + 'static,
+) -> Result<T, server::state::Error> {
+    match tokio::task::spawn_blocking(question).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => Err(server::state::Error::Failed(error.to_string())),
+        Err(_) => Err(server::state::Error::Failed("the question to the store was not answered".to_owned())),
+    }
+}

@@ -1,0 +1,204 @@
+//! What only the operator may do, through the socket: a manual command, a backup, the journal.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use ingest::recorded::{Entry, to_line};
+use model::input::Body;
+use model::{Input, Name, value::plain};
+use serde_json::{Value as Json, json};
+use server::Operator;
+use server::state::{Answer, Error, Lines, Manual, Range, Verify};
+use store::Reader;
+use tokio::sync::mpsc;
+
+use super::{Doors, ask};
+
+/// Journal rows of one read transaction: a long reader would hold back the store's checkpoints.
+const PAGE: usize = 1_000;
+/// Lines that wait for the network.
+const LINES: usize = 256;
+
+impl Operator for Doors {
+    fn send(&self, command: Manual) -> Answer<'_, Json> {
+        Box::pin(async move {
+            let devices = self.live.devices();
+            let Some(device) = devices.named(&command.device) else {
+                return Err(Error::NotFound(format!("unknown device `{}`", command.device)));
+            };
+            if !device.commands.contains_key(&*command.action) {
+                let known: Vec<&str> = device.commands.keys().map(|action| &**action).collect();
+                let detail = format!("`{}` has no action `{}`; it has: {}", device.id, command.action, known.join(", "));
+                return Err(Error::Refused { reason: Name::from("no-such-action"), detail });
+            }
+            let arguments = command.arguments.iter();
+            let arguments = arguments.filter_map(|(name, json)| Some((Name::from(name.as_str()), plain::from_json(json)?)));
+            let body = Body::Manual {
+                device: device.number,
+                action: Name::from(command.action.as_str()),
+                arguments: arguments.collect(),
+            };
+            let input = Input {
+                id: self.operator.next(),
+                source: self.operator.source().clone(),
+                own_id: false,
+                occurred_at: None,
+                body,
+                attributes: Vec::new(),
+                redelivery: None,
+            };
+            let id = input.id.to_string();
+            let committed = self.hand_over(vec![input]).await?;
+            committed.await.map_err(|_| Error::Unavailable("the host is stopping".to_owned()))?;
+            Ok(json!({"id": id}))
+        })
+    }
+
+    fn backup(&self, file: PathBuf) -> Answer<'_, Json> {
+        Box::pin(async move {
+            let reader = self.reader.clone();
+            let target = file.clone();
+            if file.exists() {
+                let detail = format!("{} exists already", file.display());
+                return Err(Error::Refused { reason: Name::from("file-exists"), detail });
+            }
+            let done = tokio::task::spawn_blocking(move || store::backup(&reader, &target)).await;
+            match done {
+                Ok(Ok(())) => Ok(json!({"file": file})),
+                Ok(Err(error)) => Err(Error::Failed(error.to_string())),
+                Err(_) => Err(Error::Failed("the backup ended early".to_owned())),
+            }
+        })
+    }
+
+    fn export(&self, range: Range) -> Answer<'_, Lines> {
+        Box::pin(async move {
+            let (lines, out) = mpsc::channel(LINES);
+            let reader = self.reader.clone();
+            let devices = self.live.devices();
+            if range.partition.is_some_and(|partition| partition >= reader.partitions()) {
+                return Err(Error::NotFound(format!("there are {} partitions", reader.partitions())));
+            }
+            tokio::task::spawn_blocking(move || {
+                let send = |line: String| lines.blocking_send(Ok(Bytes::from(line + "\n"))).is_ok();
+                if let Err(error) = export(&reader, &devices, &range, send) {
+                    // The reader of the stream is gone, or hears of it here.
+                    let _ = lines.blocking_send(Err(Error::Failed(error.to_string())));
+                }
+            });
+            Ok(out)
+        })
+    }
+
+    fn stat(&self) -> Answer<'_, Json> {
+        Box::pin(async move {
+            let reader = self.reader.clone();
+            ask(move || stat(&reader)).await
+        })
+    }
+
+    fn verify(&self, what: Verify) -> Answer<'_, Json> {
+        Box::pin(async move {
+            let reader = self.reader.clone();
+            if what.partition.is_some_and(|partition| partition >= reader.partitions()) {
+                return Err(Error::NotFound(format!("there are {} partitions", reader.partitions())));
+            }
+            ask(move || verify(&reader, what.partition)).await
+        })
+    }
+}
+
+/// The journal's observed records as lines of the recording format, in order of time over all partitions.
+pub(crate) fn export(
+    reader: &Reader,
+    devices: &model::device::Devices,
+    range: &Range,
+    mut send: impl FnMut(String) -> bool,
+) -> Result<(), store::Error> {
+    let partitions: Vec<u16> = match range.partition {
+        Some(partition) => vec![partition],
+        None => (0..reader.partitions()).collect(),
+    };
+    let mut cursors = Vec::new();
+    for partition in partitions {
+        cursors.push(Cursor::new(reader, partition)?);
+    }
+    let mut seen = std::collections::HashSet::new();
+    while let Some(next) = (0..cursors.len()).filter(|i| cursors[*i].head().is_some()).min_by_key(|i| {
+        cursors[*i].head().map(|entry| (entry.at, *i))
+    }) {
+        let Some(entry) = cursors[next].take(reader)? else { break };
+        let wanted = range.from.is_none_or(|from| entry.at >= from) && range.to.is_none_or(|to| entry.at < to);
+        let Some(payload) = entry.payload.filter(|_| wanted && entry.observed) else { continue };
+        let Ok(input) = engine::rows::decode::<Input>("journal", &payload) else { continue };
+        // What several partitions took is one line; transfers follow from the others.
+        if matches!(input.body, Body::Transfer(_)) || !seen.insert((input.source.clone(), input.id.clone())) {
+            continue;
+        }
+        let line = to_line(&Entry { input: &input, received: entry.at, sequence: Some(entry.sequence) }, devices);
+        if !send(line) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// One partition's journal, page by page.
+struct Cursor {
+    partition: u16,
+    page: std::collections::VecDeque<store::JournalEntry>,
+    next: u64,
+}
+
+impl Cursor {
+    fn new(reader: &Reader, partition: u16) -> Result<Self, store::Error> {
+        let mut cursor = Self { partition, page: std::collections::VecDeque::new(), next: 0 };
+        cursor.fill(reader)?;
+        Ok(cursor)
+    }
+
+    fn head(&self) -> Option<&store::JournalEntry> {
+        self.page.front()
+    }
+
+    fn take(&mut self, reader: &Reader) -> Result<Option<store::JournalEntry>, store::Error> {
+        let entry = self.page.pop_front();
+        if self.page.is_empty() {
+            self.fill(reader)?;
+        }
+        Ok(entry)
+    }
+
+    fn fill(&mut self, reader: &Reader) -> Result<(), store::Error> {
+        self.page = reader.journal(self.partition, self.next, PAGE)?.into();
+        if let Some(last) = self.page.back() {
+            self.next = last.sequence + 1;
+        }
+        Ok(())
+    }
+}
+
+/// Counts of the store, and the accounts of all partitions.
+pub(crate) fn stat(reader: &Reader) -> Result<Json, store::Error> {
+    let mut accounts = engine::Accounts::default();
+    for partition in 0..reader.partitions() {
+        for row in reader.rows(partition, store::Table::Partition, b"")? {
+            if let Ok(row) = engine::rows::decode::<engine::rows::PartitionRow>("partition", &row.value) {
+                accounts.add(&row.accounts);
+            }
+        }
+    }
+    let stat = reader.stat()?;
+    Ok(json!({"store": stat, "accounts": accounts, "imbalance": accounts.imbalance()}))
+}
+
+/// Digests and chains, recomputed.
+pub(crate) fn verify(reader: &Reader, partition: Option<u16>) -> Result<Json, store::Error> {
+    let partitions = partition.map_or(0..reader.partitions(), |partition| partition..partition + 1);
+    let mut found = Vec::new();
+    for partition in partitions {
+        let verified = reader.verify(partition)?;
+        found.push(json!({"partition": partition, "journal": verified}));
+    }
+    Ok(Json::Array(found))
+}

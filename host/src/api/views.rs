@@ -1,0 +1,164 @@
+//! What may be looked at: twins, deployments, readiness, the doctor's facts.
+
+use engine::{Twin, rows};
+use model::{Device, limits};
+use serde_json::{Map, Value as Json, json};
+use server::Views;
+use server::state::{Answer, Check, Devices, Error, Page, Readiness};
+use store::{Health, Reader, Table};
+
+use super::{Doors, ask};
+use crate::system_clock::boot;
+
+impl Views for Doors {
+    fn readiness(&self) -> Readiness {
+        let mut checks = vec![match self.writer.health().get() {
+            Health::Healthy => Check { name: "store".to_owned(), ok: true, detail: None },
+            Health::Failing { reason, .. } => Check { name: "store".to_owned(), ok: false, detail: Some(reason.to_string()) },
+        }];
+        checks.extend(self.statuses.iter().map(|status| {
+            let state = status.state();
+            Check { name: "source".to_owned(), ok: state.connected, detail: state.last_error.filter(|_| !state.connected) }
+        }));
+        // A broker that is away does not stop what others bring; a store that cannot write stops everything.
+        Readiness { ready: checks.iter().all(|check| check.ok || check.name == "source"), checks }
+    }
+
+    fn devices(&self, page: Page) -> Answer<'_, Devices> {
+        Box::pin(async move {
+            let all = self.live.devices();
+            let mut devices: Vec<_> = all.iter().cloned().collect();
+            devices.sort_by(|a, b| a.id.cmp(&b.id));
+            let after = page.after.unwrap_or_default();
+            let mut rest = devices.into_iter().filter(move |device| after.is_empty() || *device.id > *after);
+            let reader = self.reader.clone();
+            let shown: Vec<_> = rest.by_ref().take(page.limit).collect();
+            let next = rest.next().and_then(|_| shown.last().map(|device| device.id.to_string()));
+            let devices = ask(move || shown.iter().map(|device| show(&reader, device)).collect()).await?;
+            Ok(Devices { devices, next })
+        })
+    }
+
+    fn device(&self, id: String) -> Answer<'_, Option<Json>> {
+        Box::pin(async move {
+            let Some(device) = self.live.devices().named(&id).cloned() else { return Ok(None) };
+            let reader = self.reader.clone();
+            ask(move || show(&reader, &device)).await.map(Some)
+        })
+    }
+
+    fn deployments(&self) -> Answer<'_, Vec<Json>> {
+        Box::pin(async move {
+            let mut deployments = self.live.deployments();
+            deployments.sort_by(|a, b| a.name.cmp(&b.name));
+            let devices = self.live.devices();
+            let member = |number: &model::DeviceNo| devices.get(*number).map(|device| device.id.to_string());
+            let role = |role: &model::deployment::Role| {
+                (role.name.to_string(), role.members.iter().filter_map(member).collect::<Json>())
+            };
+            let shown = deployments.iter().map(|deployment| {
+                json!({
+                    "name": &*deployment.name,
+                    "rule": deployment.package.to_string(),
+                    "digest": deployment.package.digest.to_string(),
+                    "world": deployment.world.word(),
+                    "roles": deployment.roles.iter().map(role).collect::<Map<_, _>>(),
+                    "triggers": deployment.triggers.iter().map(|t| json!({"name": &*t.name, "kind": t.kind.word()})).collect::<Json>(),
+                    "settings": serde_json::from_str::<Json>(&deployment.settings).unwrap_or(Json::Null),
+                })
+            });
+            Ok(shown.collect())
+        })
+    }
+
+    fn doctor(&self) -> Answer<'_, Json> {
+        Box::pin(async move {
+            let reader = self.reader.clone();
+            let stat = ask(move || reader.stat()).await?;
+            let sources: Vec<Json> = self
+                .statuses
+                .iter()
+                .map(|status| {
+                    let (state, counts) = (status.state(), status.counts());
+                    json!({
+                        "connected": state.connected,
+                        "error": state.last_error,
+                        "received": counts.received,
+                        "acknowledged": counts.acknowledged,
+                        "redelivered": counts.redelivered,
+                        "qos0": counts.qos0,
+                        "rejected": counts.rejected,
+                    })
+                })
+                .collect();
+            Ok(json!({
+                "version": env!("CARGO_PKG_VERSION"),
+                "contract": sandbox::CONTRACT,
+                "zones": engine::calendar::ZONES,
+                "uptime-seconds": (boot() - self.began) / 1_000_000,
+                "deployments": self.live.deployments().len(),
+                "devices": self.live.devices().len(),
+                "sources": sources,
+                "store": serde_json::to_value(&stat).map_err(|error| Error::Failed(error.to_string()))?,
+                "limits": limits(),
+            }))
+        })
+    }
+}
+
+/// One device with its twin, as the store has it.
+fn show(reader: &Reader, device: &Device) -> Result<Json, store::Error> {
+    let key = device.number.0.to_be_bytes();
+    let mut twin = None;
+    for partition in 0..reader.partitions() {
+        for row in reader.rows(partition, Table::Twin, &key)? {
+            twin = rows::decode::<Twin>("twin", &row.value).ok().or(twin);
+        }
+    }
+    let mut shown = json!({
+        "id": &*device.id,
+        "kind": &*device.kind,
+        "site": &*device.site,
+        "actions": device.commands.keys().map(|action| &**action).collect::<Vec<_>>(),
+    });
+    if let Some(twin) = twin {
+        shown["available"] = json!(twin.available);
+        shown["newest"] = json!(twin.newest.map(|at| at.to_string()));
+        let values = twin.values().map(|held| {
+            let mut value = json!({
+                "value": held.value.as_ref().map(model::value::plain::to_json),
+                "since": held.since.to_string(),
+                "reported": held.reported.to_string(),
+            });
+            if let Some(unit) = &held.unit {
+                value["unit"] = json!(&**unit);
+            }
+            if let Some(desired) = &held.desired {
+                value["desired"] = model::value::plain::to_json(desired);
+            }
+            (held.capability.name().to_owned(), value)
+        });
+        shown["values"] = Json::Object(values.collect());
+    }
+    Ok(shown)
+}
+
+/// The limits that a user may run into, by name.
+pub(crate) fn limits() -> Json {
+    json!({
+        "payload-bytes": limits::PAYLOAD_BYTES,
+        "readings-per-event": limits::READINGS_PER_EVENT,
+        "effects-per-event": limits::EFFECTS_PER_EVENT,
+        "fuel-per-event": limits::FUEL_PER_EVENT,
+        "instance-memory": limits::INSTANCE_MEMORY,
+        "state-value-bytes": limits::STATE_VALUE_BYTES,
+        "state-names": limits::STATE_NAMES,
+        "causal-depth": limits::CAUSAL_DEPTH,
+        "effects-per-root": limits::EFFECTS_PER_ROOT,
+        "lateness": limits::LATENESS.to_string(),
+        "duplicate-age": limits::DUPLICATE_AGE.to_string(),
+        "duplicates": limits::DUPLICATES,
+        "command-expiry": limits::COMMAND_EXPIRY.to_string(),
+        "outbox-per-target": limits::OUTBOX_PER_TARGET,
+    })
+}

@@ -1,0 +1,273 @@
+//! The composition root: reads the past, builds every part, connects them, and takes them down in the order in which
+//! data flows. The only place that names all concrete types.
+
+mod caught_up;
+mod discovery;
+mod past;
+mod sinks;
+mod sources;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use delivery::Dispatcher;
+use engine::{Engine, Persistence, Turn};
+use ingest::inlet::{self, Delivery, Ticket};
+use ingest::{DeviceMap, Ids, Inlet, Intake};
+use model::input::{Body, HostEvent, Settled};
+use model::{Input, Name};
+use prometheus_client::registry::Registry;
+use sandbox::{Options as SandboxOptions, Pooling, Sandbox};
+use server::{Server, State};
+use store::{Reader, Store, Writer};
+use tokio::sync::mpsc;
+
+use crate::api;
+use crate::installation::{self, Installation};
+use crate::pipeline::{Handle, Pipeline};
+use crate::system_clock::{SystemClock, Trust, boot};
+
+/// Bytes of messages that may wait for the engine: a second of a busy broker.
+const INLET_BYTES: usize = 16 * 1024 * 1024;
+/// Results of sinks that may wait for the engine.
+const RESULTS: usize = 1_024;
+
+/// Told of every committed turn.
+pub(crate) type Observer = Arc<dyn Fn(&Turn) + Send + Sync>;
+
+/// A host that is built and not yet told to stop.
+pub(crate) struct App {
+    parts: Parts,
+    server: Server,
+    broker: Option<SocketAddr>,
+}
+
+/// What runs, in the order in which it is stopped.
+struct Parts {
+    sources: sources::Sources,
+    pipeline: Handle,
+    engine: std::thread::JoinHandle<()>,
+    dispatcher: delivery::Handle,
+    sending: tokio::task::JoinHandle<()>,
+    results: tokio::task::JoinHandle<()>,
+    caught_up: tokio::task::JoinHandle<()>,
+    writer: Writer,
+}
+
+impl App {
+    /// Builds a host: opens the store, loads the packages, restores the engine, connects sources and sinks.
+    ///
+    /// # Errors
+    /// When any of it cannot be: the store is locked or newer, a package does not run, an address is taken.
+    pub(crate) async fn build(installation: Installation, observer: Option<Observer>) -> Result<Self> {
+        let began = boot();
+        let host = &installation.host;
+        std::fs::create_dir_all(&host.data).with_context(|| format!("failed to create {}", host.data.display()))?;
+        let store = Store::open(&host.data, &store_options(host))?;
+        let start = store.start_number();
+        let past = past::Past::read(&store)?;
+        let (clock, trust) = SystemClock::starting_after(past.clock());
+        let clock = Arc::new(clock);
+        warn_of_clock(trust);
+        let (writer, reader) = store.into_writer();
+        let devices = Arc::new(discovery::known_devices(&installation, &writer, &reader)?);
+
+        let sandbox = Sandbox::new(SandboxOptions { cache: Some(host.data.join("cache")), pooling: Pooling::Auto })?;
+        let loaded = installation.load(&sandbox, installation.resolve(&devices)?)?;
+        let setup = installation.setup(reader.partitions(), Arc::clone(&devices), &loaded);
+        let mut engine = Engine::new(setup, Persistence::Store)?;
+        past.give_to(&mut engine)?;
+
+        let filters = installation::message_filters(&loaded);
+        let map = ingest::devices::Shared::new(DeviceMap::new((*devices).clone(), filters.clone()));
+        let (inlet, outlet) = inlet::channel(INLET_BYTES);
+        let host_ids = Ids::new(Name::from("host"), start);
+        announce(&inlet, &host_ids);
+
+        let waiting = reader.clone();
+        let (results_in, results_out) = mpsc::channel(RESULTS);
+        let broker_data = host.data.join("broker");
+        let live = Arc::new(api::Live::new(loaded, Arc::clone(&devices)));
+        let installation = Arc::new(installation);
+        let discovery = discovery::Discovery::new(Arc::clone(&installation), writer.clone(), map.clone(), Arc::clone(&live));
+        let intake = |source: &str| {
+            Intake::new(Ids::new(Name::from(source), start), map.clone()).with_discovery(discovery.discover())
+        };
+
+        let committed_sinks: Arc<std::sync::OnceLock<delivery::Handle>> = Arc::default();
+        let pipeline = Pipeline {
+            engine,
+            outlet,
+            writer: writer.clone(),
+            clock: Arc::clone(&clock),
+            committed: on_commit(Arc::clone(&committed_sinks), Arc::clone(&live), observer),
+        };
+        let (pipeline, engine) = pipeline.start().context("failed to start the engine's thread")?;
+        discovery.connect(pipeline.clone());
+
+        let sources = sources::Sources::start(&installation, &filters, &broker_data, intake, &inlet).await?;
+        let sinks = sinks::build(&installation, sources.broker_address(), &live)?;
+        let now = Arc::clone(&clock);
+        let (dispatcher, sending) = Dispatcher::new(delivery::Options {
+            sinks,
+            source: Arc::new(move |limit: usize| rows_waiting(&waiting, limit)),
+            results: results_in,
+            clock: Arc::new(move || now.now()),
+            gate: None,
+        });
+        // Set once, before anything can have been committed that concerns it twice.
+        let _ = committed_sinks.set(sending.clone());
+        let dispatching = tokio::spawn(dispatcher.run());
+        let results = tokio::spawn(take_results(results_out, inlet.clone(), host_ids.clone(), sending.clone()));
+        let caught_up = tokio::spawn(caught_up::watch(sources.statuses(), inlet.clone(), host_ids.clone()));
+
+        let doors = api::Doors {
+            inlet: inlet.clone(),
+            http: Ids::new(ingest::http::source(), start),
+            operator: Ids::new(Name::from("operator"), start),
+            map,
+            reader,
+            writer: writer.clone(),
+            live,
+            statuses: sources.statuses(),
+            began,
+        };
+        let server = bind(&installation, doors).await?;
+        let broker = sources.broker_address();
+        let parts =
+            Parts { sources, pipeline, engine, dispatcher: sending, sending: dispatching, results, caught_up, writer };
+        Ok(Self { parts, server, broker })
+    }
+
+    /// Where the HTTP interface listens.
+    pub(crate) fn api(&self) -> Option<SocketAddr> {
+        self.server.address()
+    }
+
+    /// Where the embedded broker listens.
+    pub(crate) fn broker(&self) -> Option<SocketAddr> {
+        self.broker
+    }
+
+    /// Runs until `shutdown`, then stops in the order in which data flows: sources, engine, sinks, store.
+    ///
+    /// # Errors
+    /// When the store could not write what was left.
+    pub(crate) async fn run(self, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
+        self.server.run(shutdown).await;
+        let parts = self.parts;
+        parts.caught_up.abort();
+        parts.sources.stop().await;
+        parts.dispatcher.stop().await;
+        parts.sending.abort();
+        parts.results.abort();
+        parts.pipeline.stop();
+        let engine = parts.engine;
+        tokio::task::spawn_blocking(move || engine.join()).await?.map_err(|_| anyhow::anyhow!("the engine's thread failed"))?;
+        let writer = parts.writer;
+        tokio::task::spawn_blocking(move || writer.stop()).await??;
+        Ok(())
+    }
+}
+
+fn store_options(host: &config::Host) -> store::Options {
+    store::Options {
+        partitions: host.partitions,
+        retention: store::Retention {
+            journal_age: host.retention.journal_age,
+            journal_bytes: host.retention.journal_bytes,
+            decisions_age: host.retention.decisions_age,
+        },
+        linger: host.linger,
+    }
+}
+
+fn warn_of_clock(trust: Trust) {
+    match trust {
+        Trust::Fine => {}
+        Trust::NeverSet => tracing::warn!("the system clock was never set: time follows it once it is"),
+        Trust::FarAhead(by) => tracing::warn!(%by, "the system clock is far ahead of the store's last record"),
+    }
+}
+
+/// The first record of every start.
+fn announce(inlet: &Inlet, ids: &Ids) {
+    let event = HostEvent::Started {
+        engine: Name::from(env!("CARGO_PKG_VERSION")),
+        zones: Name::from(engine::calendar::ZONES),
+    };
+    put_now(inlet, host_input(ids, Body::Host(event)));
+}
+
+pub(crate) fn host_input(ids: &Ids, body: Body) -> Input {
+    Input {
+        id: ids.next(),
+        source: ids.source().clone(),
+        own_id: false,
+        occurred_at: None,
+        body,
+        attributes: Vec::new(),
+        redelivery: None,
+    }
+}
+
+fn put_now(inlet: &Inlet, input: Input) {
+    let delivery = Delivery { inputs: vec![input], bytes: 256, ticket: Ticket::none() };
+    if inlet.try_put(delivery).is_err() {
+        tracing::warn!("the engine did not take a record about the host itself");
+    }
+}
+
+/// What a committed turn means to the outside: effects to send, effects that are done, news for whoever watches.
+fn on_commit(
+    sinks: Arc<std::sync::OnceLock<delivery::Handle>>,
+    live: Arc<api::Live>,
+    observer: Option<Observer>,
+) -> Observer {
+    Arc::new(move |turn: &Turn| {
+        if let Some(sinks) = sinks.get() {
+            for commit in &turn.commits {
+                sinks.settled(&commit.settled);
+                sinks.offer(commit.outbox.clone());
+            }
+        }
+        live.committed(turn);
+        if let Some(observer) = &observer {
+            observer(turn);
+        }
+    })
+}
+
+/// Results of sinks become inputs; a mark is confirmed to the dispatcher once it is committed.
+async fn take_results(mut results: mpsc::Receiver<Settled>, inlet: Inlet, ids: Ids, sinks: delivery::Handle) {
+    while let Some(settled) = results.recv().await {
+        let marked = sinks.clone();
+        let (effect, sink) = (settled.effect, settled.sink.clone());
+        let ticket = Ticket::new(move || marked.marked(effect, &sink));
+        let input = host_input(&ids, Body::Settled(settled));
+        if inlet.put(Delivery { inputs: vec![input], bytes: 256, ticket }).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn rows_waiting(reader: &Reader, limit: usize) -> Result<Vec<store::OutboxRow>, delivery::Unreadable> {
+    let rows = reader.outbox()?;
+    Ok(rows.into_iter().take(limit).map(|placed| placed.row).collect())
+}
+
+async fn bind(installation: &Installation, doors: api::Doors) -> Result<Server> {
+    let doors = Arc::new(doors);
+    let mut registry = Registry::with_prefix("pointsman");
+    api::register(&mut registry, &doors);
+    let state = State { intake: doors.clone(), views: doors.clone(), operator: doors };
+    let options = server::Options {
+        listen: Some(installation.host.api),
+        data: installation.host.data.clone(),
+        names: installation.host.api_names.iter().map(ToString::to_string).collect(),
+        registry,
+    };
+    Ok(Server::bind(options, state).await?)
+}
+

@@ -1,0 +1,55 @@
+//! Sinks: one publisher for each connection, and the webhooks and topics that reach people.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Result;
+use config::{MqttVersion, SinkKind};
+use delivery::sinks::{mqtt, webhook};
+use delivery::{Mqtt, Secret, Sink, Templates, Webhook, tls};
+use model::device::Devices;
+
+use crate::api::Live;
+use crate::installation::{EMBEDDED, Installation, sink_of};
+
+/// # Errors
+/// When a template does not parse, or a sink's address, secret or certificate is not usable.
+pub(crate) fn build(installation: &Installation, broker: Option<SocketAddr>, live: &Arc<Live>) -> Result<Vec<Arc<dyn Sink>>> {
+    let host = &installation.host;
+    let templates = Arc::new(Templates::new(host.templates.values().cloned())?);
+    let mut sinks: Vec<Arc<dyn Sink>> = Vec::new();
+    let now = Arc::clone(live);
+    let devices: Arc<dyn Fn() -> Arc<Devices> + Send + Sync> = Arc::new(move || now.devices());
+    if let Some(address) = broker {
+        let client = format!("pointsman-{}-out", host.name);
+        let options = mqtt::Options::new(sink_of(EMBEDDED), client, address.ip().to_string(), address.port());
+        sinks.push(Arc::new(Mqtt::start(&options, Arc::clone(&devices))));
+    }
+    for server in &host.mqtt {
+        let client = format!("pointsman-{}-{}-out", host.name, server.name);
+        let mut options = mqtt::Options::new(sink_of(&server.name), client, server.url.host.clone(), server.url.port);
+        options.version = match server.version {
+            MqttVersion::V5 => mqtt::Version::V5,
+            MqttVersion::V311 => mqtt::Version::V311,
+        };
+        options.credentials = server
+            .credentials
+            .as_ref()
+            .map(|credentials| (credentials.user.to_string(), Secret::new(credentials.password.reveal())));
+        if server.url.tls {
+            let files = tls::Files { authority: server.ca_file.clone(), identity: server.certificate.clone() };
+            options.tls = Some(Arc::new(tls::client(&files)?));
+        }
+        sinks.push(Arc::new(Mqtt::start(&options, Arc::clone(&devices))));
+    }
+    for sink in &host.sinks {
+        match &sink.kind {
+            SinkKind::Webhook { url, secret } => {
+                let options = webhook::Options::new(sink.name.clone(), &**url, Secret::new(secret.reveal()));
+                sinks.push(Arc::new(Webhook::new(options, Arc::clone(&templates))?));
+            }
+            SinkKind::Mqtt { .. } => {}
+        }
+    }
+    Ok(sinks)
+}

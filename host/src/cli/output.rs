@@ -1,0 +1,33 @@
+//! How the command line speaks: errors with their causes, progress on standard error, data on standard output.
+
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "the only module that talks to the terminal")]
+
+use std::io::IsTerminal as _;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// An error and what led to it, one line each.
+pub(crate) fn error(error: &anyhow::Error) {
+    eprintln!("error: {error}");
+    for cause in error.chain().skip(1) {
+        eprintln!("  because {cause}");
+    }
+}
+
+/// A line for people.
+pub(crate) fn say(line: impl std::fmt::Display) {
+    eprintln!("{line}");
+}
+
+/// A line of data.
+pub(crate) fn print(line: impl std::fmt::Display) {
+    println!("{line}");
+}
+
+/// A bar over `total` bytes or items; silent where standard error is no terminal.
+pub(crate) fn progress(total: u64, template: &'static str) -> ProgressBar {
+    let target =
+        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let style = ProgressStyle::with_template(template).expect("our own templates are valid");
+    ProgressBar::with_draw_target(Some(total), target).with_style(style)
+}

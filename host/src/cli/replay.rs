@@ -1,0 +1,117 @@
+//! `pointsman replay`: a recording through the same pipeline in virtual time, with every sink captured.
+
+use std::io::{BufWriter, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use ingest::recorded::BadLines;
+use model::{DeviceNo, Instant};
+use sandbox::{Options, Pooling, Sandbox};
+
+use super::output;
+use crate::replay;
+
+/// Runs a recording through the deployments in virtual time and prints a digest of all decisions.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  pointsman replay last-week.jsonl -c pointsman.toml\n  pointsman replay fridge.jsonl.zst --decisions decisions.jsonl --until 2026-05-03T00:00:00Z")]
+pub(crate) struct Replay {
+    /// A recording: `.jsonl`, or `.jsonl.zst`.
+    recording: PathBuf,
+    #[command(flatten)]
+    config: super::ConfigArgument,
+    /// Where to write the decisions, one a line; `-` for standard output.
+    #[arg(long, value_name = "FILE")]
+    decisions: Option<PathBuf>,
+    /// Also write decisions of evaluations without an effect.
+    #[arg(long)]
+    all: bool,
+    /// Let the clock run on to this instant after the last line.
+    #[arg(long, value_name = "INSTANT")]
+    until: Option<Instant>,
+    /// Count and leave out lines that are wrong, instead of stopping.
+    #[arg(long)]
+    skip_bad: bool,
+    /// How many partitions to run with; the decisions are the same.
+    #[arg(long, value_name = "N")]
+    partitions: Option<u16>,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Replay {
+    pub(crate) fn run(self) -> Result<()> {
+        let installation = super::read_installation(&self.config)?;
+        let mut next = 0;
+        let devices = Arc::new(installation.devices(&mut |_| {
+            next += 1;
+            DeviceNo(next)
+        }));
+        let sandbox = Sandbox::new(Options { cache: None, pooling: Pooling::Auto })?;
+        let loaded = installation.load(&sandbox, installation.resolve(&devices)?)?;
+        let partitions = self.partitions.unwrap_or(installation.host.partitions);
+        let setup = installation.setup(partitions, Arc::clone(&devices), &loaded);
+        let map = replay::device_map(&devices, crate::installation::message_filters(&loaded));
+        let replay = replay::Replay::new(setup, map)?;
+        // Guests need a deep stack; the main thread's is not ours to choose.
+        let worker = std::thread::Builder::new().name("engine".to_owned()).stack_size(sandbox::THREAD_STACK);
+        let thread = worker.spawn(move || self.feed(replay)).context("failed to start the engine's thread")?;
+        thread.join().map_err(|_| anyhow::anyhow!("the engine's thread ended early"))?
+    }
+
+    fn feed(self, replay: replay::Replay) -> Result<()> {
+        let bad = if self.skip_bad { BadLines::Skip } else { BadLines::Stop };
+        let mut decisions = self.open_decisions()?;
+        let bar = output::progress(0, "{spinner} {pos} lines  {per_sec}  {elapsed}");
+        let all = self.all;
+        let summary = replay.run(
+            &self.recording,
+            bad,
+            self.until,
+            &mut |decision| match &mut decisions {
+                Some(file) if all || decision.effect.is_some() => {
+                    serde_json::to_writer(&mut *file, &engine::digest::line(decision))?;
+                    file.write_all(b"\n")
+                }
+                _ => Ok(()),
+            },
+            &mut |lines| bar.set_position(lines),
+        )?;
+        bar.finish_and_clear();
+        if let Some(mut file) = decisions {
+            file.flush().context("failed to write decisions")?;
+        }
+        self.report(&summary);
+        Ok(())
+    }
+
+    fn open_decisions(&self) -> Result<Option<Box<dyn std::io::Write>>> {
+        let Some(path) = &self.decisions else { return Ok(None) };
+        if path.as_os_str() == "-" {
+            return Ok(Some(Box::new(BufWriter::new(std::io::stdout()))));
+        }
+        let file = std::fs::File::create(path).with_context(|| format!("failed to create {}", path.display()))?;
+        Ok(Some(Box::new(BufWriter::new(file))))
+    }
+
+    fn report(&self, summary: &replay::Summary) {
+        let mode = if summary.literal { "literal" } else { "simulated" };
+        if self.json {
+            output::print(serde_json::json!({
+                "mode": mode,
+                "lines": summary.lines,
+                "skipped": summary.skipped,
+                "decisions": summary.decisions,
+                "digest": summary.digest,
+                "accounts": summary.accounts,
+            }));
+            return;
+        }
+        output::say(format_args!(
+            "{} lines, {} skipped, {} decisions ({mode})",
+            summary.lines, summary.skipped, summary.decisions
+        ));
+        output::print(&summary.digest);
+    }
+}

@@ -1,0 +1,152 @@
+//! The installation: configuration, devices and packages, turned into what an engine runs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use config::{Host, Manifest, Problem, Problems};
+use model::device::Devices;
+use model::guest::Program;
+use model::trigger::Kind;
+use model::{Deployment, DeviceNo, Name};
+use sandbox::{LoadOptions, Sandbox};
+
+/// A loaded package with the deployment that it serves.
+pub(crate) struct Loaded {
+    pub(crate) spec: Arc<Deployment>,
+    pub(crate) program: Arc<dyn Program>,
+}
+
+/// Everything that a host runs, as its files say.
+pub(crate) struct Installation {
+    pub(crate) host: Host,
+    packages: Vec<Package>,
+}
+
+/// The package of one deployment, read and checked.
+struct Package {
+    bytes: Vec<u8>,
+    manifest: Manifest,
+}
+
+impl Installation {
+    /// Reads the configuration and the packages that its deployments name.
+    ///
+    /// # Errors
+    /// Everything that is wrong in any file, with its path.
+    pub(crate) fn read(host: Host) -> Result<Self, Problems> {
+        let mut packages = Vec::new();
+        let mut problems = Vec::new();
+        for deployment in &host.deployments {
+            match read_package(&deployment.package) {
+                Ok(package) => packages.push(package),
+                Err(found) => problems.extend(found),
+            }
+        }
+        if problems.is_empty() { Ok(Self { host, packages }) } else { Err(problems.into_iter().collect()) }
+    }
+
+    /// The declared devices, numbered.
+    pub(crate) fn devices(&self, number: &mut dyn FnMut(&str) -> DeviceNo) -> Devices {
+        self.host.devices(number)
+    }
+
+    /// The deployments against these devices.
+    ///
+    /// # Errors
+    /// Everything in which deployments, manifests and devices do not fit together.
+    pub(crate) fn resolve(&self, devices: &Devices) -> Result<Vec<Deployment>, Problems> {
+        let installation = self.host.installation(devices);
+        let mut problems = Vec::new();
+        let mut resolved = Vec::new();
+        for (file, package) in self.host.deployments.iter().zip(&self.packages) {
+            let digest = sandbox::package::digest(&package.bytes);
+            match config::resolve(file, &package.manifest, digest, &installation) {
+                Ok(deployment) => resolved.push(deployment),
+                Err(found) => problems.extend(found),
+            }
+        }
+        if problems.is_empty() { Ok(resolved) } else { Err(problems.into_iter().collect()) }
+    }
+
+    /// Compiles, links and asks each package whether it can work with its settings.
+    ///
+    /// # Errors
+    /// When a package cannot be run, or refuses its settings.
+    pub(crate) fn load(&self, sandbox: &Sandbox, deployments: Vec<Deployment>) -> Result<Vec<Loaded>, Problems> {
+        let mut problems = Vec::new();
+        let mut loaded = Vec::new();
+        let files = self.host.deployments.iter().zip(&self.packages);
+        for ((file, package), spec) in files.zip(deployments) {
+            let options = LoadOptions { world: spec.world, compatibility: file.compatibility, limits: spec.limits };
+            match sandbox.load(&package.bytes, &options) {
+                Ok(program) => match validate(&*program, &spec.settings) {
+                    Ok(()) => loaded.push(Loaded { spec: Arc::new(spec), program }),
+                    Err(message) => problems.push(Problem::of_file(&label(&file.name), message)),
+                },
+                Err(error) => problems.push(Problem::of_file(&file.package.display().to_string(), error.to_string())),
+            }
+        }
+        if problems.is_empty() { Ok(loaded) } else { Err(problems.into_iter().collect()) }
+    }
+
+    /// The engine's setup.
+    pub(crate) fn setup(&self, partitions: u16, devices: Arc<Devices>, loaded: &[Loaded]) -> engine::Setup {
+        engine::Setup {
+            partitions,
+            devices,
+            deployments: loaded.iter().map(|l| (Arc::clone(&l.spec), Arc::clone(&l.program))).collect(),
+            groups: self.host.groups.clone(),
+            default_sink: sink_of(&self.default_connection()),
+        }
+    }
+
+    /// The connection of devices that name none: the embedded broker, else the first external one.
+    pub(crate) fn default_connection(&self) -> Name {
+        match (&self.host.broker, self.host.mqtt.first()) {
+            (Some(_), _) | (None, None) => Name::from(EMBEDDED),
+            (None, Some(server)) => server.name.clone(),
+        }
+    }
+}
+
+/// The name of the embedded broker among the connections.
+pub(crate) const EMBEDDED: &str = "broker";
+
+/// The sink that publishes over a connection.
+pub(crate) fn sink_of(connection: &str) -> Name {
+    Name::from(format!("mqtt:{connection}"))
+}
+
+/// The topic filters that some rule listens to.
+pub(crate) fn message_filters(deployments: &[Loaded]) -> Vec<Name> {
+    let triggers = deployments.iter().flat_map(|loaded| &loaded.spec.triggers);
+    let filters = triggers.filter_map(|trigger| match &trigger.kind {
+        Kind::Message { filter, .. } => Some(filter.clone()),
+        _ => None,
+    });
+    filters.collect()
+}
+
+fn label(deployment: &str) -> String {
+    format!("deployments/{deployment}.toml")
+}
+
+fn read_package(path: &PathBuf) -> Result<Package, Vec<Problem>> {
+    let file = path.display().to_string();
+    let problem = |message: String| vec![Problem::of_file(&file, message)];
+    let bytes = std::fs::read(path).map_err(|error| problem(format!("failed to read the package: {error}")))?;
+    let text = sandbox::package::manifest(&bytes)
+        .ok_or_else(|| problem("holds no manifest: build packages with `pointsman rule build`".to_owned()))?;
+    let manifest = Manifest::parse(&text, &format!("{file}: rule.toml")).map_err(|found| found.into_iter().collect::<Vec<_>>())?;
+    Ok(Package { bytes, manifest })
+}
+
+/// Asks the rule itself, with no state and no devices.
+pub(crate) fn validate(program: &dyn Program, settings: &str) -> Result<(), String> {
+    let mut instance = program.instantiate().map_err(|failure| format!("failed to start the rule: {failure}"))?;
+    let host = Box::new(engine::Nowhere::new(settings));
+    instance.validate(settings, host).result.map_err(|failure| match failure {
+        model::guest::Failure::Configuration(message) => format!("the rule refuses its settings: {message}"),
+        other => format!("the rule failed to check its settings: {other}"),
+    })
+}
