@@ -4,7 +4,7 @@ use model::deployment::{PackageDigest, World};
 use model::limits;
 use wasmparser::{Encoding, Parser, Payload, Validator};
 
-use crate::{CONTRACT, linker, package};
+use crate::{CONTRACT, advice, linker, package};
 
 /// What a package says about itself, read from its binary.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +48,9 @@ pub enum PackageError {
         list(exports)
     )]
     ForeignWorld { exports: Vec<String> },
-    #[error("made for version {found} of the contract, this host speaks {CONTRACT}: build it against `wit/v1` of this host")]
+    #[error(
+        "made for version {found} of the contract, this host speaks {CONTRACT}: build it against `wit/v1` of this host"
+    )]
     Version { found: String },
     #[error("exports the interfaces of more than one world: {}", list(exports))]
     ManyWorlds { exports: Vec<String> },
@@ -98,7 +100,12 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Inspection, PackageError> {
 }
 
 /// Whether a package that says this of itself may run as `wanted`.
-pub(crate) fn admit(inspection: &Inspection, wanted: World, compatibility: bool) -> Result<(), PackageError> {
+pub(crate) fn admit(
+    package: &[u8],
+    inspection: &Inspection,
+    wanted: World,
+    compatibility: bool,
+) -> Result<(), PackageError> {
     let found = inspection.world;
     if matches!(wanted, World::Codec | World::Interlock) || matches!(found, World::Codec | World::Interlock) {
         if found != wanted {
@@ -117,12 +124,12 @@ pub(crate) fn admit(inspection: &Inspection, wanted: World, compatibility: bool)
         }
     }
     let wasi: Vec<String> = inspection.wasi().map(str::to_owned).collect();
-    let hint = hint(&inspection.producers);
+    let hint = || advice::against_wasi(package, &inspection.producers);
     if !wasi.is_empty() && !compatibility {
-        return Err(PackageError::Wasi { imports: wasi, hint });
+        return Err(PackageError::Wasi { imports: wasi, hint: hint() });
     }
     match wasi.into_iter().find(|import| !crate::wasi::has(import)) {
-        Some(import) => Err(PackageError::ForeignWasi { import, hint }),
+        Some(import) => Err(PackageError::ForeignWasi { import, hint: hint() }),
         None => Ok(()),
     }
 }
@@ -145,7 +152,9 @@ impl Names {
         let mut depth = 0_u32;
         for payload in Parser::new(0).parse_all(bytes) {
             match payload.map_err(damaged)? {
-                Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => return Err(PackageError::CoreModule),
+                Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                    return Err(PackageError::CoreModule);
+                }
                 Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::ComponentImportSection(section) if depth == 0 => {
@@ -170,7 +179,11 @@ impl Names {
         let wasmparser::KnownCustom::Producers(fields) = section.as_known() else { return };
         for field in fields.into_iter().flatten() {
             for value in field.values.into_iter().flatten() {
-                let signed = if value.version.is_empty() { value.name.to_owned() } else { format!("{} {}", value.name, value.version) };
+                let signed = if value.version.is_empty() {
+                    value.name.to_owned()
+                } else {
+                    format!("{} {}", value.name, value.version)
+                };
                 if !self.producers.contains(&signed) {
                     self.producers.push(signed);
                 }
@@ -208,25 +221,6 @@ fn entry(export: &str) -> Option<(World, &str)> {
 /// Interface and version of a name of our contract.
 fn ours(name: &str) -> Option<(&str, &str)> {
     name.strip_prefix("pointsman:rules/")?.split_once('@')
-}
-
-/// What usually removes WASI from a package that these tools made.
-fn hint(producers: &[String]) -> &'static str {
-    let made_by = |word: &str| producers.iter().any(|name| name.to_lowercase().contains(word));
-    if made_by("componentize-py") || made_by("python") {
-        "build it with `componentize-py … componentize --stub-wasi`"
-    } else if made_by("componentize-qjs") || made_by("componentize-js") || made_by("javascript") {
-        "build it with `componentize-qjs --stub-wasi`, or with every feature of componentize-js disabled"
-    } else if made_by("go ") || made_by("tinygo") || producers.iter().any(|name| name == "Go") {
-        "wrap the core module with the deny-all adapter: `pointsman rule build`"
-    } else if made_by("rustc") || made_by("rust") {
-        "build it for the target wasm32-unknown-unknown and wrap it with `pointsman rule build`"
-    } else if made_by("clang") {
-        "wrap the core module with the deny-all adapter: `pointsman rule build`"
-    } else {
-        "use `--stub-wasi` of componentize-py or componentize-qjs, the target wasm32-unknown-unknown in Rust, or the \
-         deny-all adapter in C and Go; or allow the compatibility linker in its deployment"
-    }
 }
 
 fn list(names: &[String]) -> String {

@@ -6,6 +6,7 @@
 //!
 //! The calling thread needs [`THREAD_STACK`] bytes of stack.
 
+mod advice;
 mod bindings;
 mod cache;
 mod imports;

@@ -3,7 +3,9 @@
 //! A guest can return anything that its types allow. What passes here is finite, exact, of bounded size, and within
 //! the ranges that the contract states; the engine does not look again.
 
-use model::effect::{Audience, Check, Command, Comparison, Emission, Notification, Overdue, Relinquishment, Target, Timer, Urgency};
+use model::effect::{
+    Audience, Check, Command, Comparison, Emission, Notification, Overdue, Relinquishment, Target, Timer, Urgency,
+};
 use model::event::{Custom, Message};
 use model::value::{INTEGER_MAX, Position};
 use model::{Attributes, Effect, Instant, Name, Proposal, Span, Value, limits};

@@ -65,10 +65,9 @@ pub(crate) fn with_event<R>(event: &Event, call: impl FnOnce(wit::Event<'_>) -> 
             retained: message.retained,
             attributes: &pairs(&message.attributes),
         })),
-        Cause::Custom(custom) => finish(wit::Cause::Custom(wit::CustomParam {
-            name: &custom.name,
-            attributes: &pairs(&custom.attributes),
-        })),
+        Cause::Custom(custom) => {
+            finish(wit::Cause::Custom(wit::CustomParam { name: &custom.name, attributes: &pairs(&custom.attributes) }))
+        }
     }
 }
 

@@ -24,7 +24,9 @@ pub enum Error {
     NotAModule(String),
     #[error("already a component: pack it as it is")]
     AlreadyComponent,
-    #[error("the module does not say which world it was built for: generate its bindings from `wit/v1` with wit-bindgen")]
+    #[error(
+        "the module does not say which world it was built for: generate its bindings from `wit/v1` with wit-bindgen"
+    )]
     NoWorld,
     #[error(
         "the module imports `{import}` from WASI preview 1: in Rust use the target wasm32-unknown-unknown, in C and C++ \
@@ -119,7 +121,9 @@ pub fn strip_names(binary: &[u8]) -> Result<Vec<u8>, Error> {
 }
 
 fn is_debug(name: &str) -> bool {
-    name.starts_with(".debug") || name.starts_with("reloc.") || ["sourceMappingURL", "external_debug_info"].contains(&name)
+    name.starts_with(".debug")
+        || name.starts_with("reloc.")
+        || ["sourceMappingURL", "external_debug_info"].contains(&name)
 }
 
 fn damaged(error: BinaryReaderError) -> Error {

@@ -50,9 +50,8 @@ impl Sandbox {
     pub fn new(options: Options) -> Result<Self, NewError> {
         let (engine, pooled) =
             settings::engine(options.pooling).map_err(|error| NewError::Engine(format!("{error:#}")))?;
-        let open = |path: PathBuf| {
-            Cache::open(path.clone(), &engine).map_err(|source| NewError::Cache { path, source })
-        };
+        let open =
+            |path: PathBuf| Cache::open(path.clone(), &engine).map_err(|source| NewError::Cache { path, source });
         let cache = options.cache.map(open).transpose()?;
         Ok(Self { engine, pooled, cache })
     }
@@ -77,7 +76,7 @@ impl Sandbox {
     /// When the package is no component of the wanted world, or imports what its deployment does not allow.
     pub fn load(&self, package: &[u8], options: &LoadOptions) -> Result<Arc<dyn guest::Program>, PackageError> {
         let inspection = inspection::read(package)?;
-        inspection::admit(&inspection, options.world, options.compatibility)?;
+        inspection::admit(package, &inspection, options.world, options.compatibility)?;
         let compatibility = inspection.wasi().next().is_some();
         let component = self.component(package, &inspection)?;
         let linker = linker::linker(&self.engine, options.world, compatibility)?;

@@ -10,8 +10,26 @@ const FUNCTION_BYTES: usize = 120;
 
 /// Frames that every panic goes through; the first one that is none of these is where the rule went wrong.
 const MACHINERY: &[&str] = &[
-    "core::panicking", "core::option", "core::result", "std::panicking", "std::process", "std::rt", "std::sys", "alloc::",
-    "rust_", "__rust", "_rust", "__rg", "__rdl", "dlmalloc", "abort", "panic", "<alloc", "<core", "<dlmalloc", "cabi_realloc",
+    "core::panicking",
+    "core::option",
+    "core::result",
+    "std::panicking",
+    "std::process",
+    "std::rt",
+    "std::sys",
+    "alloc::",
+    "rust_",
+    "__rust",
+    "_rust",
+    "__rg",
+    "__rdl",
+    "dlmalloc",
+    "abort",
+    "panic",
+    "<alloc",
+    "<core",
+    "<dlmalloc",
+    "cabi_realloc",
     "__assert_fail",
 ];
 

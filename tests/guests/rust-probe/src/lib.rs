@@ -45,7 +45,12 @@ impl exports::pointsman::rules::handler::Guest for Probe {
             "big-list" => Ok(vec![note("big", Value::Bytes(vec![1; 8 << 20]))]),
             "big-call" => state_of(Value::Bytes(vec![1; 8 << 20])),
             "big-state" => state_of(Value::Bytes(vec![1; 64 * 1024 + 1])),
+            "full-state" => state_of(Value::Bytes(vec![1; 64 * 1024])),
+            "name-256" => named_state(256),
+            "name-257" => named_state(257),
             "log" => log_flood(),
+            "log-16384" => log_line(16 * 1024),
+            "log-16385" => log_line(16 * 1024 + 1),
             "host-calls" => loop {
                 black_box(chance::next());
             },
@@ -70,7 +75,9 @@ fn echo(event: &Event) -> Proposal {
             });
             (observation.device.clone(), readings.collect())
         }
-        Cause::Message(message) => (message.topic.clone(), vec![("payload".to_owned(), Value::Bytes(message.payload.clone()))]),
+        Cause::Message(message) => {
+            (message.topic.clone(), vec![("payload".to_owned(), Value::Bytes(message.payload.clone()))])
+        }
         Cause::Timer(tick) => (tick.name.clone(), tick.attributes.clone()),
         Cause::Schedule(tick) => (tick.name.clone(), tick.attributes.clone()),
         Cause::Condition(condition) => (condition.device.clone(), condition.attributes.clone()),
@@ -126,6 +133,17 @@ fn round_trip() -> Result<Vec<Proposal>, Failure> {
 
 fn state_of(value: Value) -> Result<Vec<Proposal>, Failure> {
     state::set("visits", &value, None).map_err(|problem| Failure::Permanent(problem.name().to_owned()))?;
+    Ok(Vec::new())
+}
+
+fn named_state(length: usize) -> Result<Vec<Proposal>, Failure> {
+    let set = state::set(&"n".repeat(length), &Value::Boolean(true), None);
+    set.map_err(|problem| Failure::Permanent(problem.name().to_owned()))?;
+    Ok(Vec::new())
+}
+
+fn log_line(length: usize) -> Result<Vec<Proposal>, Failure> {
+    telemetry::log(telemetry::Level::Info, &"x".repeat(length), &[]);
     Ok(Vec::new())
 }
 

@@ -109,10 +109,8 @@ impl exports::pointsman::rules::handler::Guest for Probe {
                 }
                 Ok(Vec::new())
             }
-            "random" => {
-                random::get_random_bytes(u64::MAX);
-                Ok(Vec::new())
-            }
+            "random-limit" => Ok(vec![note(vec![("bytes", random::get_random_bytes(1 << 20).len() as i64)])]),
+            "random-past" => Ok(vec![note(vec![("bytes", random::get_random_bytes((1 << 20) + 1).len() as i64)])]),
             "exit" => {
                 exit::exit(Err(()));
                 Ok(Vec::new())

@@ -87,7 +87,8 @@ fn only_priorities_from_1_to_16_pass() {
 
 #[test]
 fn only_instants_that_can_be_written_pass() {
-    for (at, passes) in [(Instant::MAX.0, true), (Instant::MAX.0 + 1, false), (Instant::MIN.0, true), (i64::MIN, false)] {
+    for (at, passes) in [(Instant::MAX.0, true), (Instant::MAX.0 + 1, false), (Instant::MIN.0, true), (i64::MIN, false)]
+    {
         assert_eq!(instant("due", at).is_ok(), passes, "{at}");
     }
     assert_eq!(exact_span("hold", INTEGER_MAX as u64), Ok(Span(INTEGER_MAX as u64)));

@@ -86,7 +86,10 @@ mod tests {
         output.write(Stream::Err, b"bad\xff\n");
         output.write(Stream::Out, b"one\ntwo");
         let line = |level, text: &str| (level, text.to_owned());
-        assert_eq!(output.take(), [line(Level::Info, "one"), line(Level::Info, "two"), line(Level::Warn, "bad\u{fffd}")]);
+        assert_eq!(
+            output.take(),
+            [line(Level::Info, "one"), line(Level::Info, "two"), line(Level::Warn, "bad\u{fffd}")]
+        );
         output.write(Stream::Out, &vec![b'x'; OUTPUT_BYTES + 1]);
         assert_eq!(output.take()[0].1.len(), OUTPUT_BYTES);
         assert_eq!(output.take(), []);

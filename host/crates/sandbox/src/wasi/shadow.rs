@@ -20,7 +20,8 @@ use crate::stop::Refused;
 const VERSION: &str = "0.2.12";
 
 /// Packages of interfaces that the compatibility linker offers.
-const PACKAGES: &[&str] = &["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+const PACKAGES: &[&str] =
+    &["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
 type Store<'a> = StoreContextMut<'a, State>;
 

@@ -58,7 +58,8 @@ fn an_observation_arrives_whole_with_every_kind_of_value() {
         ],
         attributes: every_kind(),
     };
-    let mut expected = vec![(Name::from("temperature"), Value::Number(21.5)), (Name::from("previous"), Value::Integer(1))];
+    let mut expected =
+        vec![(Name::from("temperature"), Value::Number(21.5)), (Name::from("previous"), Value::Integer(1))];
     expected.extend(every_kind());
     expected.extend([
         (Name::from("humidity"), Value::Integer(40)),
@@ -94,8 +95,13 @@ fn the_other_causes_arrive_too() {
     let timer = echoed(&Event { cause: Cause::Condition(condition), ..event("echo") });
     assert_eq!((&*timer.name, timer.attributes), ("door", every_kind()));
     let payload: Box<[u8]> = vec![7; 100_000].into();
-    let message =
-        Message { topic: "a/b".into(), payload: payload.clone(), content_type: None, retained: true, attributes: Vec::new() };
+    let message = Message {
+        topic: "a/b".into(),
+        payload: payload.clone(),
+        content_type: None,
+        retained: true,
+        attributes: Vec::new(),
+    };
     let timer = echoed(&Event { cause: Cause::Message(message), ..event("echo") });
     assert_eq!((&*timer.name, &timer.attributes[0].1), ("a/b", &Value::Bytes(payload)));
 }

@@ -3,7 +3,7 @@
 use model::deployment::Limits;
 use model::guest::{Failure, Level, Stop};
 use model::{Value, limits};
-use sandbox::LoadOptions;
+use sandbox::{LoadOptions, Options, Pooling, Sandbox};
 
 use crate::guests::{PROBE, call, call_probe, event, probe, rule, sandbox, seen};
 
@@ -99,10 +99,21 @@ fn answers_and_calls_of_any_size_are_refused() {
 }
 
 #[test]
-fn a_state_value_one_byte_too_large_is_an_ordinary_answer() {
-    let (result, host, _) = call_probe("big-state");
-    assert_eq!(result, Err(Failure::Permanent("too-large".to_owned())));
-    assert!(host.state.is_empty());
+fn state_takes_values_and_names_up_to_their_limits() {
+    for (within, past) in [("full-state", "big-state"), ("name-256", "name-257")] {
+        let (result, host, _) = call_probe(within);
+        assert_eq!((result, host.state.len()), (Ok(Vec::new()), 1), "{within}");
+        let (result, host, _) = call_probe(past);
+        assert_eq!(result, Err(Failure::Permanent("too-large".to_owned())), "{past} is an ordinary answer");
+        assert!(host.state.is_empty());
+    }
+}
+
+#[test]
+fn a_log_line_is_kept_up_to_the_limit() {
+    let lines = |trigger| call_probe(trigger).1.log.into_iter().map(|(_, line, _)| line.len()).collect::<Vec<_>>();
+    assert_eq!(lines("log-16384"), [limits::LOG_PER_EVENT]);
+    assert_eq!(lines("log-16385"), ["log cut: more than 16384 bytes in one event".len()]);
 }
 
 #[test]
@@ -130,4 +141,19 @@ fn one_guest_in_trouble_leaves_another_alone() {
         assert!(call_probe(trigger).0.is_err());
     }
     assert_eq!(seen(&call(good.as_mut(), &event("count-in-memory")).0.unwrap(), "count"), Value::Integer(2));
+}
+
+#[test]
+fn a_pool_that_is_full_makes_events_wait() {
+    /// What the pool holds.
+    const INSTANCES: usize = 2_000;
+    let own = Sandbox::new(Options { pooling: Pooling::Auto, ..Options::default() }).unwrap();
+    let program = own.load(&PROBE, &rule()).unwrap();
+    let mut all: Vec<_> = (0..INSTANCES).map(|_| program.instantiate().unwrap()).collect();
+    let next = program.instantiate();
+    if own.pooled() {
+        assert!(matches!(next, Err(Failure::Transient(_))), "the host's shortage is not the guest's failure");
+    }
+    all.pop();
+    assert!(program.instantiate().is_ok());
 }

@@ -84,7 +84,12 @@ fn size_is_looked_at_first() {
     // A custom section that fills the package to its limit.
     let filler = limits::PACKAGE_BYTES - large.len() - 1 - 4;
     let mut section = vec![0_u8];
-    section.extend([filler as u8 | 0x80, (filler >> 7) as u8 | 0x80, (filler >> 14) as u8 | 0x80, (filler >> 21) as u8]);
+    section.extend([
+        filler as u8 | 0x80,
+        (filler >> 7) as u8 | 0x80,
+        (filler >> 14) as u8 | 0x80,
+        (filler >> 21) as u8,
+    ]);
     section.resize(1 + 4 + filler, 0);
     large.extend(section);
     assert_eq!(large.len(), limits::PACKAGE_BYTES);
@@ -114,7 +119,10 @@ fn worlds_that_are_known_but_not_run_yet_are_told_apart() {
         assert_eq!(sandbox().inspect(&bytes).unwrap().world, world);
         assert_eq!(load(&bytes, &LoadOptions { world, ..rule() }), PackageError::NotRunYet { world });
         assert_eq!(load(&bytes, &rule()), PackageError::WrongWorld { found: world, wanted: World::Rule });
-        assert_eq!(load(&PROBE, &LoadOptions { world, ..rule() }), PackageError::WrongWorld { found: World::Rule, wanted: world });
+        assert_eq!(
+            load(&PROBE, &LoadOptions { world, ..rule() }),
+            PackageError::WrongWorld { found: World::Rule, wanted: world }
+        );
     }
 }
 
@@ -124,7 +132,10 @@ fn a_package_about_people_is_no_rule() {
     assert_eq!(sandbox().inspect(&bytes).unwrap().world, World::Engagement);
     let error = load(&bytes, &rule());
     assert_eq!(error, PackageError::WrongWorld { found: World::Engagement, wanted: World::Rule });
-    assert!(sandbox().load(&PROBE, &LoadOptions { world: World::Engagement, ..rule() }).is_ok(), "but a rule may run there");
+    assert!(
+        sandbox().load(&PROBE, &LoadOptions { world: World::Engagement, ..rule() }).is_ok(),
+        "but a rule may run there"
+    );
 }
 
 #[test]
@@ -159,10 +170,14 @@ fn each_toolchain_gets_its_own_advice() {
         );
         load(&component(&text), &rule()).to_string()
     };
-    assert!(advice(r#"(processed-by "componentize-py" "0.25.1")"#).contains("componentize-py … componentize --stub-wasi"));
+    assert!(
+        advice(r#"(processed-by "componentize-py" "0.25.1")"#).contains("componentize-py … componentize --stub-wasi")
+    );
     assert!(advice(r#"(language "JavaScript" "")"#).contains("componentize-qjs --stub-wasi"));
-    assert!(advice(r#"(language "Go" "1.27")"#).contains("deny-all adapter"));
-    assert!(advice(r#"(processed-by "clang" "19")"#).contains("deny-all adapter"));
+    assert!(advice(r#"(language "Go" "1.27")"#).contains("an adapter that denies WASI"));
+    assert!(advice(r#"(processed-by "clang" "19")"#).contains("an adapter that denies WASI"));
+    // QuickJS and Python sign as what their runtimes were built with; their own texts come first.
+    assert!(advice(r#"(processed-by "rustc" "1.96 quickjs")"#).contains("componentize-qjs --stub-wasi"));
     assert!(advice(r#"(processed-by "acme" "1")"#).contains("compatibility linker"));
 }
 
@@ -170,5 +185,8 @@ fn each_toolchain_gets_its_own_advice() {
 fn wasi_http_is_not_in_the_compatibility_linker() {
     let bytes = exporting("pointsman:rules/handler@1.0.0-rc.1", &["wasi:http/types@0.2.10"]);
     let error = load(&bytes, &LoadOptions { compatibility: true, ..rule() });
-    assert!(matches!(&error, PackageError::ForeignWasi { import, .. } if import == "wasi:http/types@0.2.10"), "{error}");
+    assert!(
+        matches!(&error, PackageError::ForeignWasi { import, .. } if import == "wasi:http/types@0.2.10"),
+        "{error}"
+    );
 }

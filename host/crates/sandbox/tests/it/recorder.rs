@@ -63,7 +63,8 @@ impl Host for Recorder {
     }
 
     fn names(&self, prefix: &str, after: Option<&str>, limit: u32) -> Vec<Name> {
-        let wanted = self.state.keys().filter(|name| name.starts_with(prefix) && after.is_none_or(|a| name.as_str() > a));
+        let wanted =
+            self.state.keys().filter(|name| name.starts_with(prefix) && after.is_none_or(|a| name.as_str() > a));
         wanted.take(limit as usize).map(|name| Name::from(name.as_str())).collect()
     }
 

@@ -67,7 +67,9 @@ fn ten_years_of_sleep_pass_at_once() {
 
 #[test]
 fn more_random_bytes_than_a_call_may_carry_are_refused() {
-    let failure = handle(&event("random")).0.unwrap_err();
+    let proposals = handle(&event("random-limit")).0.unwrap();
+    assert_eq!(seen(&proposals, "bytes"), Value::Integer(limits::CALL_BYTES as i64));
+    let failure = handle(&event("random-past")).0.unwrap_err();
     assert!(matches!(failure, Failure::Stopped(Stop::Output, _)), "{failure}");
 }
 
