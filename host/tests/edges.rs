@@ -1,0 +1,85 @@
+//! The table of crate edges in ARCHITECTURE.md, held against `cargo metadata`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+/// What each crate of ours may depend on.
+const ALLOWED: [(&str, &[&str]); 8] = [
+    ("model", &[]),
+    ("config", &["model"]),
+    ("ingest", &["model"]),
+    ("sandbox", &["model"]),
+    ("store", &["model"]),
+    ("engine", &["model", "store"]),
+    ("delivery", &["model", "store"]),
+    ("server", &["engine", "model", "store"]),
+];
+
+/// What some crates must never reach, however far away.
+const NEVER: [(&str, &[&str]); 4] = [
+    ("model", &["tokio", "wasmtime", "rusqlite", "toml"]),
+    ("engine", &["wasmtime", "rumqttc", "axum", "tokio", "rand"]),
+    ("store", &["tokio", "wasmtime"]),
+    ("sandbox", &["rusqlite", "rumqttc"]),
+];
+
+type Edges = BTreeMap<String, BTreeSet<String>>;
+
+/// Direct normal dependencies of every package, by name.
+fn edges() -> Edges {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--offline", "--manifest-path"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .output()
+        .expect("cargo runs this test");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo metadata gives JSON");
+    let packages = json["packages"].as_array().expect("packages");
+    let names: BTreeMap<&str, &str> =
+        packages.iter().filter_map(|package| Some((package["id"].as_str()?, package["name"].as_str()?))).collect();
+    let mut edges = Edges::new();
+    for node in json["resolve"]["nodes"].as_array().expect("nodes") {
+        let name = names[node["id"].as_str().expect("an id")];
+        let to = edges.entry(name.to_owned()).or_default();
+        for dependency in node["deps"].as_array().expect("dependencies") {
+            let kinds = dependency["dep_kinds"].as_array().expect("kinds");
+            if kinds.iter().any(|kind| kind["kind"].is_null()) {
+                to.insert(names[dependency["pkg"].as_str().expect("a package")].to_owned());
+            }
+        }
+    }
+    edges
+}
+
+fn reach(edges: &Edges, from: &str) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![from.to_owned()];
+    while let Some(next) = open.pop() {
+        for to in edges.get(&next).into_iter().flatten() {
+            if seen.insert(to.clone()) {
+                open.push(to.clone());
+            }
+        }
+    }
+    seen
+}
+
+#[test]
+fn crates_depend_on_each_other_as_the_architecture_says() {
+    let edges = edges();
+    for (name, allowed) in ALLOWED {
+        let ours = edges[&format!("pointsman-{name}")].iter().filter_map(|to| to.strip_prefix("pointsman-"));
+        let ours: Vec<&str> = ours.collect();
+        assert_eq!(ours, allowed, "{name}");
+    }
+}
+
+#[test]
+fn crates_do_not_reach_what_they_must_never_know() {
+    let edges = edges();
+    for (name, never) in NEVER {
+        let reached = reach(&edges, &format!("pointsman-{name}"));
+        for banned in never {
+            assert!(!reached.contains(*banned), "{name} reaches {banned}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The real program against real brokers: one binary, so that it is linked once.
+//!
+//! `POINTSMAN` names the program, and packages lie in `packages` of the target folder: `cargo xtask test` sees to both.
+
+mod broker;
+mod client;
+mod host;
+
+mod holds;
+mod kills;
+mod refusals;

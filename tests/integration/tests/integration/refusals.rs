@@ -1,0 +1,59 @@
+//! What the host refuses, and how it says so.
+
+use anyhow::Result;
+
+use crate::host::{Host, get, request};
+
+const NOTHING: &str = "[[device]]\nid = \"lamp\"\nsource = { topic = \"home/lamp\", readings = { switch = { path = \"/on\" } } }\n";
+
+fn quiet(folder: &std::path::Path) -> Result<Host> {
+    let port = crate::broker::free_port()?;
+    Host::new(folder, &format!("[broker]\nlisten = \"127.0.0.1:{port}\"\n{NOTHING}"))
+}
+
+#[test]
+fn a_misspelt_key_is_named_with_its_line_and_the_nearest_valid_one() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let host = Host::new(folder.path(), "[[device]]\nid = \"lamp\"\nsuorce = 3\n")?;
+    let output = host.command(&["run"])?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("suorce") && said.contains("source"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_second_process_does_not_open_the_same_store() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut host = quiet(folder.path())?;
+    host.start()?;
+    let output = host.command(&["run"])?;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("lock"), "{}", String::from_utf8_lossy(&output.stderr));
+    host.stop()
+}
+
+#[test]
+fn the_api_takes_events_and_refuses_strangers() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut host = quiet(folder.path())?;
+    host.start()?;
+    let port = host.api;
+    let post = |head: &str, body: &str| {
+        let length = body.len();
+        request(port, &format!("POST /v1/events HTTP/1.1\r\n{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"))
+    };
+    let own = format!("Host: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n");
+    let event = r#"{"at":"2026-05-02T05:14:00Z","id":"e1","device":"lamp","readings":{"switch":true}}"#;
+    assert!(post(&own, event)?.starts_with("HTTP/1.1 202"), "{}", post(&own, event)?);
+    let origin = post(&format!("{own}Origin: http://evil.example\r\n"), event)?;
+    assert!(origin.starts_with("HTTP/1.1 403"), "{origin}");
+    let foreign = post("Host: evil.example\r\nContent-Type: application/json\r\n", event)?;
+    assert!(foreign.starts_with("HTTP/1.1 4"), "{foreign}");
+    let form = post(&format!("Host: 127.0.0.1:{port}\r\nContent-Type: text/plain\r\n"), event)?;
+    assert!(form.starts_with("HTTP/1.1 415"), "{form}");
+    let twin = get(port, "/v1/devices/lamp")?;
+    assert!(twin.contains("\"switch\""), "{twin}");
+    assert!(get(port, "/metrics")?.contains("pointsman_turns_total"));
+    host.stop()
+}

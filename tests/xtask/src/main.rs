@@ -1,0 +1,111 @@
+//! The two commands of the README: `cargo xtask demo` and `cargo xtask test`. Each installs what it needs and says so.
+
+#![expect(clippy::print_stderr, reason = "a task runner talks to the terminal")]
+
+mod setup;
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+type Result<T = ()> = std::result::Result<T, String>;
+
+const USAGE: &str = "usage: cargo xtask demo [ARGUMENTS OF pointsman demo] | cargo xtask test | cargo xtask packages";
+
+fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    let result = match arguments.next().as_deref() {
+        Some("demo") => demo(&arguments.collect::<Vec<_>>()),
+        Some("test") => test(),
+        Some("packages") => setup::guest_target().and_then(|()| packages(&build_host()?, false)),
+        _ => Err(USAGE.to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Builds the program and the example rules, and runs the demo.
+fn demo(arguments: &[String]) -> Result {
+    setup::guest_target()?;
+    let host = build_host()?;
+    packages(&host, false)?;
+    run(Command::new(&host).arg("demo").arg("--packages").arg(packages_folder()).args(arguments))
+}
+
+/// Passes every test: of the workspace, of the SDK, of every example rule, and against real brokers.
+fn test() -> Result {
+    setup::guest_target()?;
+    setup::mosquitto()?;
+    let host = build_host()?;
+    run(cargo().args(["test", "--workspace", "--exclude", "pointsman-integration"]))?;
+    run(cargo().args(["test", "--manifest-path", "sdk/rust/Cargo.toml"]))?;
+    packages(&host, true)?;
+    step("build the package of the integration tests");
+    let probe = packages_folder().join("acceptance-fridge.wasm");
+    run(Command::new(&host).args(["rule", "build", "tests/guests/acceptance-probe/fridge", "-o"]).arg(probe))?;
+    run(cargo().args(["test", "--package", "pointsman-integration"]).env("POINTSMAN", &host))
+}
+
+fn build_host() -> Result<PathBuf> {
+    step("build the program");
+    run(cargo().args(["build", "--package", "pointsman"]))?;
+    Ok(target().join("debug/pointsman"))
+}
+
+/// Builds the package of every example rule, and runs its scenarios when asked to.
+fn packages(host: &Path, scenarios: bool) -> Result {
+    let folder = packages_folder();
+    std::fs::create_dir_all(&folder).map_err(|error| format!("failed to create {}: {error}", folder.display()))?;
+    for example in examples()? {
+        let name = example.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        step(&format!("build example {name}"));
+        let package = folder.join(format!("{name}.wasm"));
+        run(Command::new(host).args(["rule", "build"]).arg(&example).arg("-o").arg(&package))?;
+        if scenarios {
+            run(Command::new(host).args(["rule", "test"]).arg(&example))?;
+        }
+    }
+    Ok(())
+}
+
+/// Folders of `rules-examples` that hold a manifest, in order.
+fn examples() -> Result<Vec<PathBuf>> {
+    let folder = root().join("rules-examples");
+    let entries = std::fs::read_dir(&folder).map_err(|error| format!("failed to read {}: {error}", folder.display()))?;
+    let mut examples: Vec<PathBuf> =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.join("rule.toml").is_file()).collect();
+    examples.sort();
+    Ok(examples)
+}
+
+fn packages_folder() -> PathBuf {
+    target().join("packages")
+}
+
+fn root() -> PathBuf {
+    let manifest = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    manifest.ancestors().nth(2).map(Path::to_path_buf).unwrap_or(manifest)
+}
+
+fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+pub(crate) fn step(what: &str) {
+    eprintln!("==> {what}");
+}
+
+pub(crate) fn run(command: &mut Command) -> Result {
+    let shown = format!("{command:?}");
+    let status = command.current_dir(root()).status().map_err(|error| format!("failed to run {shown}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{shown} ended with {status}")) }
+}

@@ -1,0 +1,46 @@
+//! Setting up: what a clean machine lacks is installed, and said; where it cannot be, what to install is said.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::{Result, run, step};
+
+const GUEST_TARGET: &str = "wasm32-unknown-unknown";
+
+/// The Rust target of rules.
+pub(crate) fn guest_target() -> Result {
+    let installed = Command::new("rustup").args(["target", "list", "--installed"]).output();
+    match installed {
+        Ok(output) if String::from_utf8_lossy(&output.stdout).lines().any(|line| line == GUEST_TARGET) => Ok(()),
+        Ok(_) => {
+            step(&format!("install the Rust target {GUEST_TARGET} (rustup)"));
+            run(Command::new("rustup").args(["target", "add", GUEST_TARGET]))
+        }
+        // Without rustup the target may have come with the distribution; the build says if not.
+        Err(_) => Ok(()),
+    }
+}
+
+/// The broker that integration tests talk to.
+pub(crate) fn mosquitto() -> Result {
+    let found = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto", "/opt/homebrew/sbin/mosquitto"];
+    if found.iter().any(|path| Path::new(path).exists()) {
+        return Ok(());
+    }
+    if !Path::new("/usr/bin/apt-get").exists() {
+        return Err("install the MQTT broker mosquitto, then run this again".to_owned());
+    }
+    step("install mosquitto (apt-get)");
+    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0"));
+    let apt = |arguments: &[&str]| {
+        let mut command = if root { Command::new("apt-get") } else { Command::new("sudo") };
+        if !root {
+            command.arg("apt-get");
+        }
+        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        run(&mut command)
+    };
+    apt(&["update", "-qq"]).and_then(|()| apt(&["install", "-y", "-qq", "--no-install-recommends", "mosquitto"])).map_err(
+        |error| format!("{error}\ninstall the MQTT broker mosquitto by hand, then run this again"),
+    )
+}
