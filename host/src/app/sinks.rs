@@ -1,12 +1,14 @@
 //! Sinks: one publisher for each connection, and the webhooks and topics that reach people.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use config::{MqttVersion, SinkKind};
 use delivery::sinks::{mqtt, webhook};
-use delivery::{Mqtt, Secret, Sink, Templates, Webhook, tls};
+use delivery::{Mqtt, Secret, Sink, Templates, Topic, Webhook, tls};
+use model::Name;
 use model::device::Devices;
 
 use crate::api::Live;
@@ -18,12 +20,15 @@ pub(crate) fn build(installation: &Installation, broker: Option<SocketAddr>, liv
     let host = &installation.host;
     let templates = Arc::new(Templates::new(host.templates.values().cloned())?);
     let mut sinks: Vec<Arc<dyn Sink>> = Vec::new();
+    let mut publishers = BTreeMap::new();
     let now = Arc::clone(live);
     let devices: Arc<dyn Fn() -> Arc<Devices> + Send + Sync> = Arc::new(move || now.devices());
     if let Some(address) = broker {
         let client = format!("pointsman-{}-out", host.name);
         let options = mqtt::Options::new(sink_of(EMBEDDED), client, address.ip().to_string(), address.port());
-        sinks.push(Arc::new(Mqtt::start(&options, Arc::clone(&devices))));
+        let mqtt = Mqtt::start(&options, Arc::clone(&devices));
+        publishers.insert(Name::from(EMBEDDED), mqtt.publisher());
+        sinks.push(Arc::new(mqtt));
     }
     for server in &host.mqtt {
         let client = format!("pointsman-{}-{}-out", host.name, server.name);
@@ -40,7 +45,9 @@ pub(crate) fn build(installation: &Installation, broker: Option<SocketAddr>, liv
             let files = tls::Files { authority: server.ca_file.clone(), identity: server.certificate.clone() };
             options.tls = Some(Arc::new(tls::client(&files)?));
         }
-        sinks.push(Arc::new(Mqtt::start(&options, Arc::clone(&devices))));
+        let mqtt = Mqtt::start(&options, Arc::clone(&devices));
+        publishers.insert(server.name.clone(), mqtt.publisher());
+        sinks.push(Arc::new(mqtt));
     }
     for sink in &host.sinks {
         match &sink.kind {
@@ -48,7 +55,11 @@ pub(crate) fn build(installation: &Installation, broker: Option<SocketAddr>, liv
                 let options = webhook::Options::new(sink.name.clone(), &**url, Secret::new(secret.reveal()));
                 sinks.push(Arc::new(Webhook::new(options, Arc::clone(&templates))?));
             }
-            SinkKind::Mqtt { .. } => {}
+            SinkKind::Mqtt { topic, connection } => {
+                let publisher = publishers.get(connection).cloned();
+                let publisher = publisher.with_context(|| format!("sink `{}`: no connection `{connection}`", sink.name))?;
+                sinks.push(Arc::new(Topic::new(sink.name.clone(), topic.clone(), publisher, Arc::clone(&templates))));
+            }
         }
     }
     Ok(sinks)

@@ -9,6 +9,7 @@ pub mod counts;
 pub mod dispatcher;
 mod handle;
 mod lane;
+mod notice;
 mod recent;
 mod rendering;
 pub mod retry;
@@ -25,7 +26,7 @@ pub use dispatcher::{Dispatcher, Options, Source, Unreadable};
 pub use handle::Handle;
 pub use secret::Secret;
 pub use sink::{Failure, Reached, Sink};
-pub use sinks::{capture::Capture, mqtt::Mqtt, webhook::Webhook};
+pub use sinks::{capture::Capture, mqtt::Mqtt, topic::Topic, webhook::Webhook};
 pub use templates::Templates;
 
 /// The host's clock: the same one that stamps `received-at`.

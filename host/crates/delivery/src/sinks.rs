@@ -2,4 +2,5 @@
 
 pub mod capture;
 pub mod mqtt;
+pub mod topic;
 pub mod webhook;

@@ -99,10 +99,37 @@ impl Mqtt {
         }
     }
 
+    /// Publishes over this connection for another sink.
+    #[must_use]
+    pub fn publisher(&self) -> Publisher {
+        Publisher(Arc::clone(&self.link))
+    }
+
     /// The state of the connection and its changes.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<Status> {
         self.link.status()
+    }
+}
+
+/// Publishes over a connection that an [`Mqtt`] keeps up.
+#[derive(Clone)]
+pub struct Publisher(Arc<Link>);
+
+impl Publisher {
+    pub(crate) async fn connected(&self) {
+        self.0.connected().await;
+    }
+
+    /// Publishes JSON for an effect; done at the broker's acknowledgement.
+    pub(crate) async fn json(
+        &self,
+        outgoing: &Outgoing,
+        topic: &Name,
+        payload: Vec<u8>,
+        now: Instant,
+    ) -> Result<(), Failure> {
+        self.0.publish(message::Message::json(outgoing, topic.clone(), payload, now)).await
     }
 }
 

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use model::outgoing::{Outgoing, OutgoingBody};
-use model::value::plain;
+use model::outgoing::Outgoing;
 use model::{Id, Instant, Name, Span, limits};
 use reqwest::{StatusCode, Url, header, redirect};
-use serde_json::json;
 
 use crate::sink::Pending;
-use crate::{Failure, Reached, Secret, Sink, Templates, retry, tls};
+use crate::{Failure, Reached, Secret, Sink, Templates, notice, retry, tls};
 
 /// How long an attempt may take altogether: receivers are to answer first and work later.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -119,7 +117,7 @@ impl Webhook {
         if self.gone.load(Ordering::Relaxed) {
             return Err(Failure::refused("gone"));
         }
-        let body = self.body(outgoing)?;
+        let body = notice::body(&self.templates, self.locale.as_deref(), outgoing)?;
         let id = outgoing.effect.to_string();
         let seconds = now.0.div_euclid(1_000_000);
         let signature = self.signer.sign(&id, seconds, body.as_bytes()).map_err(|_| Failure::refused("not-signed"))?;
@@ -157,34 +155,6 @@ impl Webhook {
         }
     }
 
-    /// The same on every attempt: nothing in it depends on when it is sent.
-    fn body(&self, outgoing: &Outgoing) -> Result<String, Failure> {
-        let OutgoingBody::Notification { template, class, group, parameters, urgency, because } = &outgoing.body else {
-            return Err(Failure::refused("unsupported"));
-        };
-        let text = self.templates.render(template, self.locale.as_deref(), parameters).map_err(|error| {
-            tracing::warn!(effect = %outgoing.effect, sink = %self.name, error = %full(&error),
-                "a notification has no text");
-            Failure::refused(error.reason())
-        })?;
-        let body = json!({
-            "type": "notification",
-            "timestamp": outgoing.committed_at,
-            "data": {
-                "id": outgoing.effect,
-                "template": template,
-                "class": class,
-                "title": text.title,
-                "body": text.body,
-                "locale": text.locale,
-                "parameters": plain::object(parameters),
-                "group": group,
-                "urgency": urgency,
-                "because": because,
-            },
-        });
-        Ok(body.to_string())
-    }
 }
 
 impl Sink for Webhook {
@@ -211,16 +181,6 @@ fn asked(response: &reqwest::Response) -> Option<Span> {
     Some(Span::from_secs(seconds.into()).min(ASKED_LONGEST))
 }
 
-/// An error with its causes.
-fn full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
 
 #[cfg(test)]
 mod tests;

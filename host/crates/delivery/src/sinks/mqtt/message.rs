@@ -83,9 +83,20 @@ pub(super) fn render(
     if payload.len() > limits::PAYLOAD_BYTES {
         return Err(Error::TooLarge(payload.len()));
     }
-    let lives = outgoing.expires_at.map(|expires| {
+    Ok(Message { effect: outgoing.effect, topic, payload, retain, content_type, lives: lives(outgoing, now) })
+}
+
+impl Message {
+    /// JSON on a topic, not retained.
+    pub(super) fn json(outgoing: &Outgoing, topic: Name, payload: Vec<u8>, now: Instant) -> Self {
+        let content_type = Some(Name::from("application/json"));
+        Self { effect: outgoing.effect, topic, payload, retain: false, content_type, lives: lives(outgoing, now) }
+    }
+}
+
+fn lives(outgoing: &Outgoing, now: Instant) -> Option<u32> {
+    outgoing.expires_at.map(|expires| {
         let seconds = expires.since(now).0.div_ceil(1_000_000).max(1);
         u32::try_from(seconds).unwrap_or(u32::MAX)
-    });
-    Ok(Message { effect: outgoing.effect, topic, payload, retain, content_type, lives })
+    })
 }
