@@ -2,7 +2,7 @@
 
 /// Makes a type that implements [`crate::Rule`] the handler of a component of world `rule`.
 ///
-/// `rule!(Guard, migrating)` also exports [`crate::Migrate`]. Natively it does nothing.
+/// `rule!(Guard, migrating)` also exports [`crate::Migrate`]. Natively it only checks that they are implemented.
 #[macro_export]
 macro_rules! rule {
     ($rule:ident) => {
@@ -10,6 +10,9 @@ macro_rules! rule {
     };
     ($rule:ident, migrating) => {
         $crate::__component!($rule);
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: fn(u32, &mut dyn $crate::native::Platform) -> ::core::result::Result<(), ::std::string::String> =
+            $crate::native::upgrade::<$rule>;
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             use $crate::component::bindings::migrating as world;
@@ -22,7 +25,7 @@ macro_rules! rule {
                 }
             }
 
-    world::export!(Exported with_types_in world);
+            world::export!(Exported with_types_in world);
         };
     };
 }
@@ -42,6 +45,9 @@ macro_rules! engagement {
 #[macro_export]
 macro_rules! __component {
     ($rule:ident) => {
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: fn(&str) -> ::core::result::Result<$crate::native::Program<$rule>, $crate::Failure> =
+            $crate::native::Program::new;
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             use $crate::component::bindings::rule as world;
