@@ -6,6 +6,7 @@ mod cli;
 mod installation;
 mod pipeline;
 mod replay;
+mod scenario;
 mod system_clock;
 
 use std::process::ExitCode;

@@ -2,6 +2,7 @@
 
 pub(crate) mod output;
 mod replay;
+mod rule;
 mod run;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub(crate) struct Cli {
 enum Command {
     Run(run::Run),
     Replay(replay::Replay),
+    Rule(rule::Rule),
 }
 
 /// Where the host's configuration is.
@@ -43,6 +45,7 @@ impl Cli {
         let result = match self.command {
             Command::Run(run) => run.run(),
             Command::Replay(replay) => replay.run(),
+            Command::Rule(rule) => rule.run(),
         };
         match result {
             Ok(()) => ExitCode::SUCCESS,
