@@ -54,7 +54,10 @@ pub struct Decoded {
 pub enum Payload<'a> {
     Json(Json),
     /// Not JSON: a bare word such as ON, for mappings that take the payload as the value itself.
-    Text { text: &'a str, error: String },
+    Text {
+        text: &'a str,
+        error: String,
+    },
 }
 
 impl<'a> Payload<'a> {

@@ -52,9 +52,8 @@ pub(super) fn binary(_media: &str, headers: &[(String, String)], body: &[u8], co
 }
 
 fn event(lookup: impl Fn(&str) -> Option<String>, data: Vec<u8>) -> Result<Event, ItemError> {
-    let required = |name: &'static str| {
-        lookup(name).filter(|value| !value.is_empty()).ok_or(ItemError::MissingAttribute(name))
-    };
+    let required =
+        |name: &'static str| lookup(name).filter(|value| !value.is_empty()).ok_or(ItemError::MissingAttribute(name));
     let version = required("specversion")?;
     if version != "1.0" {
         return Err(ItemError::Attribute { attribute: "specversion", value: version, expected: "only 1.0 is taken" });

@@ -59,8 +59,16 @@ fn a_batch_answers_for_each_item() {
         7]"#;
     let items = send(JSON, &[], body).expect("a readable body");
     let codes: Vec<_> = items.iter().map(|item| item.as_ref().err().map(ItemError::code)).collect();
-    let expected =
-        [None, Some("unknown-device"), Some("malformed"), Some("not-here"), Some("unclaimed"), None, Some("not-here"), Some("malformed")];
+    let expected = [
+        None,
+        Some("unknown-device"),
+        Some("malformed"),
+        Some("not-here"),
+        Some("unclaimed"),
+        None,
+        Some("not-here"),
+        Some("malformed"),
+    ];
     assert_eq!(codes, expected);
     assert!(items[1].as_ref().is_err_and(|error| error.to_string().contains("did you mean `fridge-1`")));
 }
@@ -79,7 +87,8 @@ fn cloudevents_are_read_in_all_three_modes() {
     assert!(batch[0].is_ok());
     assert_eq!(batch[1].as_ref().err().map(ItemError::code), Some("malformed-cloudevent"));
 
-    let headers = [("CE-SpecVersion", "1.0"), ("ce-id", "8"), ("ce-source", "/gw%20a"), ("ce-type", "t"), ("ce-subject", "door")];
+    let headers =
+        [("CE-SpecVersion", "1.0"), ("ce-id", "8"), ("ce-source", "/gw%20a"), ("ce-type", "t"), ("ce-subject", "door")];
     let binary = one(JSON, &headers, r#"{"readings":{"temperature":{"value":46.4,"unit":"[degF]"}}}"#);
     assert!(temperature(&binary).as_f64().is_some_and(|celsius| (celsius - 8.0).abs() < 1e-9));
     assert_eq!(&*binary.expect("accepted")[0].id, "/gw a#8");

@@ -142,7 +142,8 @@ fn one_message_serves_every_device_and_rule_that_listens() {
     let sent = Some((&Name::from("hub"), 9, true));
     let payload = b"{\"temp\":1}";
     let taken = take(&map, &Ids::new("shop".into(), 1), &Arrived { sent, ..arrived("t/x", payload) });
-    let kinds: Vec<_> = taken.inputs.iter().map(|input| (input.body.kind(), input.body.device().map(|d| d.0))).collect();
+    let kinds: Vec<_> =
+        taken.inputs.iter().map(|input| (input.body.kind(), input.body.device().map(|d| d.0))).collect();
     assert_eq!(kinds, [("observation", Some(1)), ("observation", Some(2)), ("message", None)]);
     let mut digests: Vec<_> = taken.inputs.iter().filter_map(|i| Some(i.redelivery.as_ref()?.digest)).collect();
     digests.dedup();

@@ -53,8 +53,11 @@ pub(super) fn client_config(tls: &Tls) -> Result<Arc<ClientConfig>, TlsError> {
     Ok(Arc::new(match &tls.client {
         Some(client) => {
             let chain = certificates(&client.chain, "a client certificate")?;
-            let key = PrivateKeyDer::from_pem_file(&client.key)
-                .map_err(|source| TlsError::Read { what: "a private key", path: client.key.clone(), source })?;
+            let key = PrivateKeyDer::from_pem_file(&client.key).map_err(|source| TlsError::Read {
+                what: "a private key",
+                path: client.key.clone(),
+                source,
+            })?;
             builder.with_client_auth_cert(chain, key)?
         }
         None => builder.with_no_client_auth(),

@@ -15,9 +15,31 @@ use super::readings::{Readings, ReadingsSeed, attributes};
 
 /// Every field that a line may have.
 const FIELDS: [&str; 25] = [
-    "at", "received", "seq", "source", "id", "freshness", "quality", "attributes", "device", "readings", "topic",
-    "payload", "encoding", "content-type", "retained", "available", "timer", "completion", "manual", "deployment",
-    "host", "transfer", "advance", "expect", "note",
+    "at",
+    "received",
+    "seq",
+    "source",
+    "id",
+    "freshness",
+    "quality",
+    "attributes",
+    "device",
+    "readings",
+    "topic",
+    "payload",
+    "encoding",
+    "content-type",
+    "retained",
+    "available",
+    "timer",
+    "completion",
+    "manual",
+    "deployment",
+    "host",
+    "transfer",
+    "advance",
+    "expect",
+    "note",
 ];
 
 #[derive(Debug, Default)]

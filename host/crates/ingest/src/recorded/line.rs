@@ -34,11 +34,26 @@ pub struct Line {
 
 #[derive(Debug)]
 pub enum Kind {
-    Readings { device: Name, readings: Vec<Reading> },
-    Topic { topic: Name, payload: Box<[u8]>, content_type: Option<Name>, retained: bool },
-    Available { device: Name, available: bool },
+    Readings {
+        device: Name,
+        readings: Vec<Reading>,
+    },
+    Topic {
+        topic: Name,
+        payload: Box<[u8]>,
+        content_type: Option<Name>,
+        retained: bool,
+    },
+    Available {
+        device: Name,
+        available: bool,
+    },
     Completion(Settled),
-    Manual { device: Name, action: Name, arguments: Attributes },
+    Manual {
+        device: Name,
+        action: Name,
+        arguments: Attributes,
+    },
     Host(HostEvent),
     Transfer(Box<Transfer>),
     Advance,

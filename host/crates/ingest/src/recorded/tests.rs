@@ -66,7 +66,10 @@ fn a_bad_line_is_named_by_number_and_reason() {
         (r#"{"at":"2022-05-02T05:14:00Z","topic":"a/+","payload":1}"#, "line 1: `a/+` is no topic"),
         (r#"{"at":"2022-05-02T05:14:00Z","readings":{"temperature":1}}"#, "line 1: no `device`"),
         (r#"{"at":"2022-05-02T05:14:00Z","advance":true,"payload":1}"#, "line 1: `payload` does not belong"),
-        (r#"{"at":"2022-05-02T05:14:00Z","device":"f","readings":{"temperature":"warm"}}"#, "line 1: reading `temperature`"),
+        (
+            r#"{"at":"2022-05-02T05:14:00Z","device":"f","readings":{"temperature":"warm"}}"#,
+            "line 1: reading `temperature`",
+        ),
         (
             r#"{"at":"2022-05-02T05:14:00Z","device":"f","readings":{"temperature":{"value":1,"unt":"K"}}}"#,
             "line 1: reading `temperature`: unknown field `unt`: did you mean `unit`?",

@@ -56,7 +56,10 @@ pub fn to_line(entry: &Entry<'_>, devices: &Devices) -> String {
         Body::Settled(settled) => line.field("completion", settled),
         Body::Manual { device, action, arguments } => {
             let arguments = plain::object(arguments);
-            line.field("manual", &json!({"device": &*name(devices, *device), "action": &**action, "arguments": arguments}));
+            line.field(
+                "manual",
+                &json!({"device": &*name(devices, *device), "action": &**action, "arguments": arguments}),
+            );
         }
         Body::Host(event) => line.field("host", event),
         Body::Transfer(transfer) => line.field("transfer", transfer),

@@ -28,6 +28,11 @@ impl Mosquitto {
         broker
     }
 
+    /// Where its files lie; settings name them relative to `{folder}`.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -39,7 +44,7 @@ impl Mosquitto {
             "user root\nlistener {} 127.0.0.1\npersistence true\npersistence_location {}/\nmax_inflight_messages 0\n{}\n",
             self.address.port(),
             self.folder.path().display(),
-            self.settings
+            self.settings.replace("{folder}", &self.folder.path().display().to_string())
         );
         std::fs::write(&config, text).expect("a configuration");
         let child = Command::new(program())

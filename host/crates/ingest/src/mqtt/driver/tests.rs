@@ -3,7 +3,7 @@
 use model::input::Body;
 
 use crate::inlet::{self, Outlet};
-use crate::mqtt::{Address, Connection, Credentials, Options, Tls, Version};
+use crate::mqtt::{Address, ClientCertificate, Connection, Credentials, Options, Tls, Version};
 use crate::testing::device::Device;
 use crate::testing::mosquitto::Mosquitto;
 use crate::testing::{PATIENCE, again, freshness, intake, payload, take, take_one};
@@ -31,7 +31,8 @@ fn connect(broker: &Mosquitto, version: Version, bytes: usize) -> (Connection, O
 /// Waits for a state of the connection.
 async fn until(connection: &Connection, wanted: impl FnMut(&crate::status::State) -> bool) {
     let mut states = connection.status().watch();
-    tokio::time::timeout(PATIENCE, states.wait_for(wanted)).await.expect("in time").expect("it lives");
+    let waited = tokio::time::timeout(PATIENCE, states.wait_for(wanted)).await.map(|state| state.is_ok());
+    assert_eq!(waited, Ok(true), "{:?}", connection.status().state());
 }
 
 /// Connected and subscribed: a retained message of the test's own has come.
@@ -87,6 +88,7 @@ both! {
     a_full_inlet_holds_the_broker_back_and_loses_nothing => holds_back;
     a_dropped_ticket_brings_the_message_again => renews_for_a_dropped_ticket;
     what_can_never_be_taken_is_counted_and_acknowledged => rejects;
+    both_sides_prove_themselves_by_certificates => uses_certificates;
 }
 
 async fn redelivers(version: Version) {
@@ -142,7 +144,14 @@ async fn survives_a_restart(version: Version) {
     until(&connection, |state| !state.connected && state.generation >= 1).await;
     broker.start().await;
     publish(&broker, &["after"]).await;
-    assert_eq!(payload(&take_one(&outlet)), "after");
+    loop {
+        let delivery = take_one(&outlet);
+        if payload(&delivery) == "after" {
+            break;
+        }
+        assert!(again(&delivery), "only what the broker had no acknowledgement of yet comes before it");
+        delivery.ticket.acknowledge();
+    }
     assert_eq!(connection.status().counts().sessions_lost, 0);
 }
 
@@ -154,7 +163,9 @@ async fn resubscribes(version: Version) {
     broker.forget();
     broker.start().await;
     let lost = take_one(&outlet);
-    assert!(matches!(&lost.inputs[0].body, Body::Host(model::input::HostEvent::SessionLost { source }) if &**source == "shop"));
+    assert!(
+        matches!(&lost.inputs[0].body, Body::Host(model::input::HostEvent::SessionLost { source }) if &**source == "shop")
+    );
     ready(&broker, &outlet).await;
     assert_eq!(connection.status().counts().sessions_lost, 1);
 }
@@ -236,4 +247,57 @@ async fn rejects(version: Version) {
     let expected = [("malformed-json", 1), ("not-utf8", 1), ("payload-too-large", 1), ("too-deep", 1)];
     assert_eq!(counts.rejected, expected.into());
     assert_eq!(counts.bad_values, 1);
+}
+
+async fn uses_certificates(version: Version) {
+    let mut broker = Mosquitto::stopped(
+        "allow_anonymous true\nrequire_certificate true\ncafile {folder}/ca.pem\ncertfile {folder}/broker.pem\nkeyfile {folder}/broker.key",
+    );
+    let folder = broker.folder().to_owned();
+    certificates::write(&folder);
+    broker.start().await;
+    let with = |tls: Tls| {
+        let (inlet, outlet) = inlet::channel(ROOM);
+        let plain = options(&broker, version);
+        let address = Address { host: "localhost".into(), tls: true, ..plain.address.clone() };
+        let options = Options { address, tls, subscribe: Vec::new(), ..plain };
+        (Connection::start(options, intake("shop"), inlet).expect("it starts"), outlet)
+    };
+    let client = Some(ClientCertificate { chain: folder.join("hub.pem"), key: folder.join("hub.key") });
+    let trusting = Tls { ca: Some(folder.join("ca.pem")), client };
+    let (connection, _outlet) = with(trusting.clone());
+    until(&connection, |state| state.connected).await;
+    connection.stop().await;
+
+    for lacking in [Tls { client: None, ..trusting.clone() }, Tls { ca: None, ..trusting }] {
+        let (connection, _outlet) = with(lacking);
+        until(&connection, |state| state.last_error.is_some() && state.generation >= 2).await;
+        assert!(!connection.status().state().connected);
+    }
+}
+
+/// An authority with a broker's and a hub's certificate.
+mod certificates {
+    use std::path::Path;
+
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+    pub(super) fn write(folder: &Path) {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "authority");
+        let own = params.self_signed(&key).expect("an authority");
+        std::fs::write(folder.join("ca.pem"), own.pem()).expect("a file");
+        let issuer = Issuer::new(params, key);
+        for (file, name) in [("broker", "localhost"), ("hub", "hub")] {
+            let key = KeyPair::generate().expect("a key");
+            let mut params = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
+            // A subject equal to the issuer's would make it look self-signed.
+            params.distinguished_name.push(DnType::CommonName, name);
+            let signed = params.signed_by(&key, &issuer).expect("a certificate");
+            std::fs::write(folder.join(file).with_extension("pem"), signed.pem()).expect("a file");
+            std::fs::write(folder.join(file).with_extension("key"), key.serialize_pem()).expect("a file");
+        }
+    }
 }
