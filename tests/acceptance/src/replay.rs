@@ -59,13 +59,19 @@ pub(crate) fn run(
     read(&decisions)
 }
 
-/// Writes the lines in the recording format.
+/// Writes the lines in the recording format. Time never goes back where they arrive: a row whose stamp does was received
+/// with the newest one.
 fn write(file: &Path, recording: &Recording, lines: &[Line]) -> Result<()> {
     let failed = || format!("failed to write {}", file.display());
     let mut out = BufWriter::new(File::create(file).with_context(failed)?);
+    let mut received = Instant::MIN;
     for line in lines {
-        let line = json!({ "at": line.at.to_string(), "device": recording.name, "readings": line.readings });
-        writeln!(out, "{line}").with_context(failed)?;
+        received = received.max(line.at);
+        let mut json = json!({ "at": line.at.to_string(), "device": recording.name, "readings": line.readings });
+        if received > line.at {
+            json["received"] = json!(received.to_string());
+        }
+        writeln!(out, "{json}").with_context(failed)?;
     }
     out.flush().with_context(failed)
 }
