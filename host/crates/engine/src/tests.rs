@@ -376,6 +376,15 @@ fn silence_counts_for_a_device_that_never_spoke() {
     bench.check(&[("began", 16), ("ended", 41), ("began", 65)]);
 }
 
+/// A recording played years later with its own stamps: silence is judged in the device's time, not the host's.
+#[test]
+fn silence_is_judged_in_the_time_of_a_device_that_lags() {
+    let mut bench = Bench::one(Kind::Silence { duration: Span::from_mins(15) });
+    bench.take(started(), 100_000, None).take(Body::Host(HostEvent::CaughtUp), 100_000, None);
+    bench.read(100_001, 10, 5.0).read(100_001, 20, 5.0).read(100_001, 40, 5.0);
+    bench.check(&[("began", 35), ("ended", 40)]);
+}
+
 #[test]
 fn a_blink_of_unavailability_is_no_event() {
     let mut bench = Bench::one(Kind::Availability { outage_min: Span::from_mins(5) });

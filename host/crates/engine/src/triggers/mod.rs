@@ -207,9 +207,13 @@ fn cleared(binding: &Binding, twins: &Twins, when: Truth) -> bool {
     }
 }
 
+/// Since when a device counts as silent, in its own time: `from` is the host's and is moved by the device's lag.
 fn silence_base(silence: &Silence, device: Option<DeviceNo>, twins: &Twins) -> Instant {
-    let newest = device.and_then(|device| twins.get(&device)).and_then(|twin| twin.newest);
-    newest.map_or(silence.from, |newest| newest.max(silence.from))
+    let twin = device.and_then(|device| twins.get(&device));
+    match twin.and_then(|twin| Some((twin, twin.newest?))) {
+        Some((twin, newest)) => newest.max(silence.from.before(twin.lag())),
+        None => silence.from,
+    }
 }
 
 fn gone_since(twin: &Twin) -> Option<Instant> {
