@@ -63,9 +63,7 @@ impl Subject {
             Self::Id => &*device.id == text,
             Self::Kind => &*device.kind == text,
             Self::Site => &*device.site == text,
-            Self::About(name) => {
-                device.about.iter().any(|(known, value)| known == name && value.to_string() == text)
-            }
+            Self::About(name) => device.about.iter().any(|(known, value)| known == name && value.to_string() == text),
         }
     }
 }

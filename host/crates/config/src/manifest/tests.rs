@@ -1,0 +1,176 @@
+//! Manifests: what resolves, to which values, and at which limits it ends. Refusals are fixtures.
+
+use model::trigger::{Gap, Kind, Predicate, Test};
+use model::{Span, Value};
+
+use super::*;
+
+const HEAD: &str = "[rule]\nid = \"r\"\nversion = \"1.0.0\"\n[roles.probe]\nmany = true\n[roles.window]\n";
+
+fn manifest(rest: &str) -> Result<Manifest, String> {
+    Manifest::parse(&format!("{HEAD}{rest}"), "rule.toml").map_err(|problems| problems.to_string())
+}
+
+/// The only trigger of a manifest, with these settings.
+fn trigger(rest: &str, settings: &str) -> Result<Kind, String> {
+    let manifest = manifest(rest)?;
+    let settings: Json = serde_json::from_str(settings).map_err(|error| error.to_string())?;
+    let Json::Object(given) = settings else { return Err("no object".into()) };
+    let document = Document::parse("", "deployment.toml").map_err(|problems| problems.to_string())?;
+    let all = |problems| Problems::all(problems).to_string();
+    let filled = manifest.settings.fill(&document, &given).map_err(all)?;
+    let mut triggers = manifest.triggers(&filled, &BTreeMap::new(), &"Europe/Berlin".into()).map_err(all)?;
+    Ok(triggers.remove(0).kind)
+}
+
+fn test(kind: Kind) -> Option<Test> {
+    match kind {
+        Kind::Threshold { when: Predicate::Test { test, .. }, .. }
+        | Kind::Held { when: Predicate::Test { test, .. }, .. } => Some(test),
+        _ => None,
+    }
+}
+
+fn threshold(when: &str) -> String {
+    format!("[[trigger]]\nname = \"t\"\nkind = \"threshold\"\nrole = \"probe\"\nwhen = {{ {when} }}\n")
+}
+
+#[test]
+fn quantities_become_numbers_of_the_canonical_unit() {
+    for (when, expected) in [
+        ("capability = \"temperature\", above = \"8 Cel\"", Test::Above(8.0)),
+        ("capability = \"power\", at-least = \"1.5 kW\"", Test::AtLeast(1500.0)),
+        ("capability = \"speed\", within = [\"0 km/h\", \"10 m/s\"]", Test::Within(0.0, 36.0)),
+        ("capability = \"contact\", equals = true", Test::Equals(Value::Boolean(true))),
+        ("capability = \"mode\", not-equals = \"auto\"", Test::NotEquals(Value::text("auto"))),
+        ("capability = \"battery\", equals = \"20 %\"", Test::Equals(Value::Number(20.0))),
+        ("capability = \"count\", below = 3", Test::Below(3.0)),
+        ("capability = \"air-quality-index\", above = 100", Test::Above(100.0)),
+    ] {
+        assert_eq!(trigger(&threshold(when), "{}").map(test), Ok(Some(expected)), "{when}");
+    }
+}
+
+#[test]
+fn settings_stand_in_triggers_with_their_defaults() {
+    let text = "[[trigger]]\nname = \"t\"\nkind = \"held\"\nrole = \"probe\"\n\
+        when = { capability = \"temperature\", above = \"${limit}\" }\nfor = \"${hold}\"\nstale = \"15m\"\n\
+        [settings]\nlimit = { type = \"string\", format = \"quantity\" }\n\
+        hold = { type = \"string\", format = \"duration\", default = \"30m\" }\n";
+    let kind = trigger(text, r#"{"limit": "46.4 [degF]"}"#).expect("resolves");
+    let Kind::Held { duration, stale, gap, gap_max, snapshot, .. } = &kind else { panic!("{kind:?}") };
+    let (half, quarter) = (Span::from_mins(30), Span::from_mins(15));
+    assert_eq!((*duration, *stale, *gap, *gap_max, *snapshot), (half, Some(quarter), Gap::Continue, quarter, false));
+    assert!(matches!(test(kind), Some(Test::Above(limit)) if (limit - 8.0).abs() < 1e-9));
+    let message = trigger(text, r#"{"limit": "8 W"}"#).expect_err("watts are no degrees");
+    assert_eq!(
+        message,
+        "rule.toml:11: trigger.t.when.above: temperature: cannot convert W to Cel: one measures Power, the other Temperature"
+    );
+}
+
+#[test]
+fn a_gap_counts_five_minutes_unless_stale_or_gap_max_say_otherwise() {
+    let gap_max = |keys: &str| {
+        let text = format!(
+            "[[trigger]]\nname = \"t\"\nkind = \"held\"\nrole = \"probe\"\n\
+             when = {{ capability = \"contact\", equals = true }}\nfor = \"1h\"\n{keys}"
+        );
+        match trigger(&text, "{}") {
+            Ok(Kind::Held { gap_max, .. }) => Ok(gap_max),
+            other => Err(format!("{other:?}")),
+        }
+    };
+    assert_eq!(gap_max(""), Ok(limits::GAP_MAX));
+    assert_eq!(gap_max("stale = \"2m\""), Ok(Span::from_mins(2)));
+    assert_eq!(gap_max("stale = \"2m\"\ngap-max = \"7m\""), Ok(Span::from_mins(7)));
+}
+
+#[test]
+fn conditions_combine_and_hand_their_role_down() {
+    let when = "role = \"window\", all = [{ capability = \"contact\", equals = true }, \
+        { any = [{ capability = \"temperature\", below = \"5 Cel\", role = \"probe\" }] }]";
+    let Ok(Kind::Threshold { when, clear: None, .. }) = trigger(&threshold(when), "{}") else { panic!("resolves") };
+    let roles: Vec<_> = when.tests().into_iter().map(|(role, ..)| role.map(|role| role.to_string())).collect();
+    assert_eq!(roles, [Some("window".to_owned()), None]);
+}
+
+#[test]
+fn clear_takes_the_capability_of_when() {
+    let text = threshold("capability = \"temperature\", at-least = \"8 Cel\"") + "clear = { below = \"7 Cel\" }\n";
+    let Ok(Kind::Threshold { clear: Some(Predicate::Test { capability, test, .. }), .. }) = trigger(&text, "{}") else {
+        panic!("resolves")
+    };
+    assert_eq!((capability.name(), test), ("temperature", Test::Below(7.0)));
+}
+
+#[test]
+fn a_deadband_is_a_difference() {
+    let text = "[[trigger]]\nname = \"t\"\nkind = \"change\"\nrole = \"probe\"\ncapability = \"temperature\"\n\
+        deadband = \"1.8 [degF]\"\n";
+    let Ok(Kind::Change { deadband: Some(deadband), .. }) = trigger(text, "{}") else { panic!("resolves") };
+    assert!((deadband - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn a_schedule_without_a_zone_takes_the_hosts() {
+    let schedule = |more: &str| {
+        let text = format!("[[trigger]]\nname = \"t\"\nkind = \"schedule\"\ncron = \"0 7 * * *\"\n{more}");
+        match trigger(&text, "{}") {
+            Ok(Kind::Schedule(schedule)) => Ok((schedule.zone.to_string(), schedule.overdue)),
+            other => Err(format!("{other:?}")),
+        }
+    };
+    use model::effect::Overdue;
+    assert_eq!(schedule(""), Ok(("Europe/Berlin".to_owned(), Overdue::default())));
+    let given = "zone = \"UTC\"\noverdue = { fire-within = \"2h\" }\n";
+    assert_eq!(schedule(given), Ok(("UTC".to_owned(), Overdue::FireWithin(Span::from_hours(2)))));
+    assert_eq!(schedule("overdue = \"skip\"").map(|(_, overdue)| overdue), Ok(Overdue::Skip));
+}
+
+#[test]
+fn conditions_nest_to_their_limit() {
+    let nested = |depth: usize| {
+        let inner = "capability = \"contact\", equals = true".to_owned();
+        threshold(&(1..depth).fold(inner, |inner, _| format!("all = [{{ {inner} }}]")))
+    };
+    assert!(trigger(&nested(8), "{}").is_ok());
+    let message = trigger(&nested(9), "{}").expect_err("too deep");
+    assert!(message.ends_with("nested deeper than 8"), "{message}");
+}
+
+#[test]
+fn limits_and_windows_are_tightened_at_most_to_the_hosts() {
+    for (rest, right) in [
+        ("[limits]\neffects-per-minute = 6000\n", true),
+        ("[limits]\neffects-per-minute = 6001\n", false),
+        ("[limits]\nmemory = \"64 MiB\"\n", true),
+        ("[limits]\nmemory = \"67108865 B\"\n", false),
+        ("[[history]]\nrole = \"probe\"\ncapability = \"temperature\"\nwindow = \"31d\"\nbuckets = 744\n", true),
+        ("[[history]]\nrole = \"probe\"\ncapability = \"temperature\"\nwindow = \"31d1us\"\n", false),
+        ("[[history]]\nrole = \"probe\"\ncapability = \"temperature\"\nwindow = \"1d\"\nbuckets = 745\n", false),
+    ] {
+        assert_eq!(manifest(rest).is_ok(), right, "{rest}");
+    }
+}
+
+#[test]
+fn a_rule_has_at_most_32_metrics() {
+    let with = |count: usize| {
+        let names: Vec<_> = (0..count).map(|n| format!("\"m{n}\"")).collect();
+        let text = format!("[rule]\nid = \"r\"\nversion = \"1.0.0\"\nmetrics = [{}]\n", names.join(", "));
+        Manifest::parse(&text, "rule.toml").is_ok()
+    };
+    assert!(with(limits::METRICS));
+    assert!(!with(limits::METRICS + 1));
+}
+
+#[test]
+fn versions_compare_as_semantic_versions() {
+    let version = |text: &str| {
+        let text = format!("[rule]\nid = \"r\"\nversion = \"{text}\"\n");
+        Manifest::parse(&text, "rule.toml").map(|manifest| manifest.version)
+    };
+    assert!(version("1.10.0").expect("valid") > version("1.9.0").expect("valid"));
+    assert!(version("1.0.0-rc.1").expect("valid") < version("1.0.0").expect("valid"));
+}

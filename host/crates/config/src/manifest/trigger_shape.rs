@@ -1,0 +1,162 @@
+//! The keys of `[[trigger]]`, one table for each kind.
+
+use crate::schema::{DURATION, Form, KEBAB, Key, Kind, Shape, default, optional, otherwise, required};
+
+pub(crate) const TRIGGER: Kind = Kind::Variant(&[
+    ("reading", &READING),
+    ("change", &CHANGE),
+    ("threshold", &THRESHOLD),
+    ("held", &HELD),
+    ("silence", &SILENCE),
+    ("availability", &AVAILABILITY),
+    ("schedule", &SCHEDULE),
+    ("message", &MESSAGE),
+    ("custom", &CUSTOM),
+]);
+
+const NAME: Key = required("name", KEBAB, "unique in the manifest; stands in the event");
+const KIND: Key = required("kind", KEBAB, "which of these tables it is");
+const ROLE: Key = required("role", KEBAB, "whose devices it watches");
+const SNAPSHOT: Key =
+    default("snapshot", Kind::Boolean, "false", "whether retained or polled state may begin something");
+const CAPABILITY: Kind = Kind::Text(Form::Capability);
+const WHEN: Key = required("when", Kind::Table(&PREDICATE), "the condition");
+const AMOUNT: Kind = Kind::Either(&[Kind::Text(Form::Quantity), Kind::Number(f64::MIN, f64::MAX)]);
+const BAND: Kind = Kind::List(&AMOUNT);
+
+static READING: Shape = Shape {
+    keys: &[
+        NAME,
+        KIND,
+        ROLE,
+        otherwise("capability", CAPABILITY, "any of the role", "which readings"),
+        SNAPSHOT,
+        default("late", Kind::Boolean, "false", "whether readings older than the lateness wake the rule too"),
+    ],
+};
+
+static CHANGE: Shape = Shape {
+    keys: &[
+        NAME,
+        KIND,
+        ROLE,
+        required("capability", CAPABILITY, "which value"),
+        optional("from", Kind::Scalar, "only changes from this value"),
+        optional("to", Kind::Scalar, "only changes to this value"),
+        optional("deadband", AMOUNT, "the least difference from the value last reported to the rule"),
+        SNAPSHOT,
+    ],
+};
+
+static THRESHOLD: Shape = Shape {
+    keys: &[
+        NAME,
+        KIND,
+        ROLE,
+        WHEN,
+        otherwise(
+            "clear",
+            Kind::Table(&PREDICATE),
+            "the opposite of `when`",
+            "ends it; takes the capability of `when` where it names none",
+        ),
+        SNAPSHOT,
+    ],
+};
+
+static HELD: Shape = Shape {
+    keys: &[
+        NAME,
+        KIND,
+        ROLE,
+        WHEN,
+        required("for", DURATION, "how long it must be true without a break"),
+        optional("stale", DURATION, "the condition is unknown this long after the last reading"),
+        default(
+            "gap",
+            Kind::Word(&["continue", "pause", "reset"]),
+            "\"continue\"",
+            "what unknown time means: it counts up to `gap-max`, does not count, or ends the run",
+        ),
+        otherwise("gap-max", DURATION, "`stale`, else 5m", "the longest unknown time that counts"),
+        SNAPSHOT,
+    ],
+};
+
+static SILENCE: Shape =
+    Shape { keys: &[NAME, KIND, ROLE, required("for", DURATION, "how long nothing was heard; more than nothing")] };
+
+static AVAILABILITY: Shape =
+    Shape { keys: &[NAME, KIND, ROLE, default("outage-min", DURATION, "\"30s\"", "shorter outages cause no event")] };
+
+static SCHEDULE: Shape = Shape {
+    keys: &[
+        NAME,
+        KIND,
+        required(
+            "cron",
+            Kind::Text(Form::Cron),
+            "five fields, or six with seconds first; days of the week 0 to 7, 1 is Monday",
+        ),
+        otherwise("zone", Kind::Text(Form::Zone), "the host's", "whose civil time it means"),
+        default(
+            "overdue",
+            Kind::Either(&[Kind::Word(&["fire", "fire-within", "skip"]), Kind::Table(&OVERDUE)]),
+            "\"fire-within\"",
+            "what happens to one that came due while the host was down; \"fire-within\" alone means 1h",
+        ),
+        default(
+            "spring",
+            Kind::Word(&["after", "skip"]),
+            "\"after\"",
+            "a civil time that the clocks skip: once at the end of the gap, or not at all",
+        ),
+        otherwise(
+            "autumn",
+            Kind::Word(&["first", "last", "both"]),
+            "a fixed hour first, a wildcard hour both",
+            "a civil time that comes twice",
+        ),
+    ],
+};
+
+static OVERDUE: Shape = Shape { keys: &[required("fire-within", DURATION, "fires when it is at most this late")] };
+
+static MESSAGE: Shape = Shape {
+    keys: &[
+        NAME,
+        KIND,
+        required("filter", Kind::Text(Form::Filter), "topics whose messages wake the rule"),
+        optional(
+            "key-from",
+            Kind::Text(Form::Pointer),
+            "JSON pointer into the payload that gives the key; required unless the rule's key is \"one\"",
+        ),
+    ],
+};
+
+static CUSTOM: Shape = Shape {
+    keys: &[
+        NAME,
+        KIND,
+        otherwise("emission", KEBAB, "the trigger's name", "the name under which the other rule emits"),
+    ],
+};
+
+/// Exactly one test, `all` or `any`.
+pub(crate) static PREDICATE: Shape = Shape {
+    keys: &[
+        otherwise("role", KEBAB, "the device that the trigger watches", "another role: its device of the same site"),
+        optional("capability", CAPABILITY, "which value is tested"),
+        optional("above", AMOUNT, "greater than this"),
+        optional("at-least", AMOUNT, "this or greater"),
+        optional("below", AMOUNT, "less than this"),
+        optional("at-most", AMOUNT, "this or less"),
+        optional("equals", Kind::Scalar, "this value"),
+        optional("not-equals", Kind::Scalar, "any other value"),
+        optional("within", BAND, "between two values; both ends belong to it"),
+        optional("outside", BAND, "beyond either of two values"),
+        optional("all", Kind::List(&Kind::Table(&PREDICATE)), "conditions that must all be true"),
+        optional("any", Kind::List(&Kind::Table(&PREDICATE)), "conditions of which one must be true"),
+    ],
+};
