@@ -646,6 +646,24 @@ fn the_same_own_id_again_is_a_duplicate_and_equal_payloads_are_not() {
 }
 
 #[test]
+fn a_redelivered_message_is_taken_once_and_a_reused_packet_is_new() {
+    let mut bench = Bench::new(1, vec![(deployment("d", vec![each_reading()]), tell)]);
+    let mut deliver = |device: u32, digest: u64, again: bool| {
+        let mut input = bench.input(reading(DeviceNo(device), 1.0), None);
+        input.redelivery = Some(model::input::Redelivery { session: "s".into(), packet: 7, again, digest });
+        let new = bench.engine.take(&input, minute(1));
+        bench.collect();
+        new
+    };
+    assert!(deliver(1, 10, false), "first part of a message");
+    assert!(deliver(3, 10, false), "second part of it");
+    assert!(!deliver(1, 10, true), "the first part again");
+    assert!(!deliver(3, 10, true), "the second part again");
+    assert!(deliver(1, 11, false), "another message under the same packet identifier");
+    assert!(deliver(3, 10, true), "not a redelivery: the identifier was used for another message since");
+}
+
+#[test]
 fn partitions_change_no_decision() {
     let run = |partitions: u16| {
         let mut everywhere = deployment("all", vec![each_reading(), held(Span::from_mins(3), None, Gap::Continue)]);

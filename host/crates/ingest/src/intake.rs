@@ -111,7 +111,7 @@ pub(crate) fn take(map: &DeviceMap, ids: &Ids, arrived: &Arrived<'_>) -> Taken {
         }
     }
     if raw {
-        taken.inputs.push(input(ids, Body::Message(message(arrived)), arrived.redelivery("")));
+        taken.inputs.push(input(ids, Body::Message(message(arrived)), arrived.redelivery()));
     }
     taken
 }
@@ -124,7 +124,7 @@ impl Taken {
                     self.bad_values += decoded.bad;
                     let freshness = if arrived.retained { Freshness::Snapshot } else { Freshness::Live };
                     let body = Body::Observation { device: device.number, freshness, readings: decoded.readings };
-                    let mut input = input(ids, body, arrived.redelivery(&device.id));
+                    let mut input = input(ids, body, arrived.redelivery());
                     input.occurred_at = decoded.at;
                     if let Some(own) = decoded.id {
                         // Counters of two devices of one source must not meet.
@@ -146,7 +146,7 @@ impl Taken {
                     return self.refuse(arrived, Some(device.id.clone()), Reason::UnknownAvailability(word));
                 };
                 let body = Body::Availability { device: device.number, available };
-                self.inputs.push(input(ids, body, arrived.redelivery(&format!("{}/", device.id))));
+                self.inputs.push(input(ids, body, arrived.redelivery()));
             }
         }
     }
@@ -157,10 +157,10 @@ impl Taken {
 }
 
 impl Arrived<'_> {
-    /// `part` tells the inputs of one message apart, so that each partition knows its own.
-    fn redelivery(&self, part: &str) -> Option<Redelivery> {
+    /// The same for every input of the message; the engine tells them apart by their devices.
+    fn redelivery(&self) -> Option<Redelivery> {
         let (session, packet, again) = self.sent?;
-        let digest = digest([session.as_bytes(), self.topic.as_bytes(), part.as_bytes(), self.payload]);
+        let digest = digest([session.as_bytes(), self.topic.as_bytes(), self.payload]);
         Some(Redelivery { session: session.clone(), packet, again, digest })
     }
 }

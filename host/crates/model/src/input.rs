@@ -36,7 +36,7 @@ pub struct Redelivery {
     pub packet: u16,
     /// The DUP flag: the sender says that it has sent this before.
     pub again: bool,
-    /// Of session, topic, payload, and the device where one message gives several inputs.
+    /// Of session, topic and payload: the same for all inputs of one message.
     pub digest: u64,
 }
 
