@@ -203,3 +203,6 @@ impl Run {
         Some(Failure { line, what, expected: Some(expectation.to_json()), got: got.map(Json::Object), differences, logs })
     }
 }
+
+#[cfg(test)]
+mod tests;

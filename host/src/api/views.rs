@@ -1,7 +1,7 @@
 //! What may be looked at: twins, deployments, readiness, the doctor's facts.
 
 use engine::{Twin, rows};
-use model::{Device, limits};
+use model::{Device, DeviceNo, limits};
 use serde_json::{Map, Value as Json, json};
 use server::Views;
 use server::state::{Answer, Check, Devices, Error, Page, Readiness};
@@ -106,21 +106,24 @@ impl Views for Doors {
     }
 }
 
-/// One device with its twin, as the store has it.
-fn show(reader: &Reader, device: &Device) -> Result<Json, store::Error> {
-    let key = device.number.0.to_be_bytes();
-    let mut twin = None;
+/// A device's twin, as the store has it: the newest of those that partitions keep.
+pub(crate) fn twin(reader: &Reader, device: DeviceNo) -> Result<Option<Twin>, store::Error> {
+    let mut newest: Option<Twin> = None;
     for partition in 0..reader.partitions() {
-        for row in reader.rows(partition, Table::Twin, &key)? {
-            twin = rows::decode::<Twin>("twin", &row.value).ok().or(twin);
+        for row in reader.rows(partition, Table::Twin, &device.0.to_be_bytes())? {
+            let Ok(twin) = rows::decode::<Twin>("twin", &row.value) else { continue };
+            if newest.as_ref().is_none_or(|known| known.newest < twin.newest) {
+                newest = Some(twin);
+            }
         }
     }
-    let mut shown = json!({
-        "id": &*device.id,
-        "kind": &*device.kind,
-        "site": &*device.site,
-        "actions": device.commands.keys().map(|action| &**action).collect::<Vec<_>>(),
-    });
+    Ok(newest)
+}
+
+/// One device with its twin, as the store has it.
+pub(crate) fn show(reader: &Reader, device: &Device) -> Result<Json, store::Error> {
+    let twin = twin(reader, device.number)?;
+    let mut shown = describe(device);
     if let Some(twin) = twin {
         shown["available"] = json!(twin.available);
         shown["newest"] = json!(twin.newest.map(|at| at.to_string()));
@@ -141,6 +144,16 @@ fn show(reader: &Reader, device: &Device) -> Result<Json, store::Error> {
         shown["values"] = Json::Object(values.collect());
     }
     Ok(shown)
+}
+
+/// One device as it is declared.
+pub(crate) fn describe(device: &Device) -> Json {
+    json!({
+        "id": &*device.id,
+        "kind": &*device.kind,
+        "site": &*device.site,
+        "actions": device.commands.keys().map(|action| &**action).collect::<Vec<_>>(),
+    })
 }
 
 /// The limits that a user may run into, by name.

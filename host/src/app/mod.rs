@@ -16,6 +16,7 @@ use engine::{Engine, Persistence, Turn};
 use ingest::inlet::{self, Delivery, Ticket};
 use ingest::{DeviceMap, Ids, Inlet, Intake};
 use model::input::{Body, HostEvent, Settled};
+use model::outgoing::OutgoingBody;
 use model::{Input, Name};
 use prometheus_client::registry::Registry;
 use sandbox::{Options as SandboxOptions, Pooling, Sandbox};
@@ -114,7 +115,7 @@ impl App {
             source: Arc::new(move |limit: usize| rows_waiting(&waiting, limit)),
             results: results_in,
             clock: Arc::new(move || now.now()),
-            gate: None,
+            gate: Some(gate(reader.clone())),
         });
         // Set once, before anything can have been committed that concerns it twice.
         let _ = committed_sinks.set(sending.clone());
@@ -252,6 +253,21 @@ async fn take_results(mut results: mpsc::Receiver<Settled>, inlet: Inlet, ids: I
     }
 }
 
+/// Asked right before a command is sent: its conditions may have stopped holding since it was committed.
+fn gate(reader: Reader) -> delivery::Gate {
+    Arc::new(move |outgoing| {
+        let OutgoingBody::Command { device, only_if, .. } = &outgoing.body else { return Ok(()) };
+        if only_if.is_empty() {
+            return Ok(());
+        }
+        let twin = api::twin(&reader, *device).map_err(|error| {
+            tracing::warn!(%error, "a command was not sent: its conditions cannot be checked");
+            Name::from("precondition-unknown")
+        })?;
+        if engine::preconditions_hold(only_if, twin.as_ref()) { Ok(()) } else { Err(Name::from("precondition")) }
+    })
+}
+
 fn rows_waiting(reader: &Reader, limit: usize) -> Result<Vec<store::OutboxRow>, delivery::Unreadable> {
     let rows = reader.outbox()?;
     Ok(rows.into_iter().take(limit).map(|placed| placed.row).collect())
@@ -259,7 +275,7 @@ fn rows_waiting(reader: &Reader, limit: usize) -> Result<Vec<store::OutboxRow>, 
 
 async fn bind(installation: &Installation, doors: api::Doors) -> Result<Server> {
     let doors = Arc::new(doors);
-    let mut registry = Registry::with_prefix("pointsman");
+    let mut registry = Registry::default();
     api::register(&mut registry, &doors);
     let state = State { intake: doors.clone(), views: doors.clone(), operator: doors };
     let options = server::Options {

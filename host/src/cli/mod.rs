@@ -1,7 +1,16 @@
 //! The command line: one file a command. Data goes to standard output, talk to standard error.
 
+mod backup;
+mod check;
+mod completions;
+mod device;
+mod doctor;
+mod init;
+mod journal;
 pub(crate) mod output;
+mod reach;
 mod replay;
+mod restore;
 mod rule;
 mod run;
 
@@ -21,8 +30,16 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Init),
+    Check(check::Check),
     Run(run::Run),
+    Doctor(doctor::Doctor),
+    Device(device::Device),
     Replay(replay::Replay),
+    Journal(journal::Journal),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
+    Completions(completions::Completions),
     Rule(rule::Rule),
 }
 
@@ -43,8 +60,16 @@ impl Cli {
     /// Runs the command. 0 done, 1 failed, 2 wrong usage or configuration.
     pub(crate) fn run(self) -> ExitCode {
         let result = match self.command {
+            Command::Init(init) => init.run(),
+            Command::Check(check) => check.run(),
             Command::Run(run) => run.run(),
+            Command::Doctor(doctor) => doctor.run(),
+            Command::Device(device) => device.run(),
             Command::Replay(replay) => replay.run(),
+            Command::Journal(journal) => journal.run(),
+            Command::Backup(backup) => backup.run(),
+            Command::Restore(restore) => restore.run(),
+            Command::Completions(completions) => completions.run(),
             Command::Rule(rule) => rule.run(),
         };
         match result {

@@ -12,7 +12,7 @@ pub(crate) struct Run {
     #[command(flatten)]
     config: super::ConfigArgument,
     /// What to log: a level, or levels by module.
-    #[arg(long, value_name = "FILTER", default_value = "info", env = "POINTSMAN_LOG")]
+    #[arg(long, value_name = "FILTER", default_value = "info,mqtt5=warn", env = "POINTSMAN_LOG")]
     log: String,
     /// Log as JSON lines.
     #[arg(long)]

@@ -32,6 +32,7 @@ mod world;
 
 pub use accounts::Accounts;
 pub use engine::Engine;
+pub use guard::actuator::preconditions_hold;
 pub use nowhere::Nowhere;
 pub use plan::{Setup, SetupError};
 pub use triggers::schedule::{Calendar, ScheduleError};

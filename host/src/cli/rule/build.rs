@@ -27,9 +27,11 @@ pub(crate) struct Build {
 impl Build {
     pub(crate) fn run(self) -> Result<()> {
         let package = Package::build(&self.dir)?;
-        let file = self.output.unwrap_or_else(|| self.dir.join(package.file_name()));
-        write(&file, &package.bytes).with_context(|| format!("failed to write {}", file.display()))?;
-        let report = report::json(&file, &package.inspection, Some(&package.manifest));
+        let beside = || self.dir.join(package.file_name());
+        let file = self.output.unwrap_or_else(beside);
+        let file = file.strip_prefix(".").unwrap_or(&file);
+        write(file, &package.bytes).with_context(|| format!("failed to write {}", file.display()))?;
+        let report = report::json(file, &package.inspection, Some(&package.manifest));
         if self.json { output::print(report) } else { report::print(&report) }
         Ok(())
     }

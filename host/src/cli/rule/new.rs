@@ -35,7 +35,8 @@ impl New {
         };
         check_name(&self.name, &files)?;
         let folder = self.into.join(&self.name);
-        if !is_free(&folder) {
+        let folder = folder.strip_prefix(".").unwrap_or(&folder);
+        if !is_free(folder) {
             return Err(Usage(format!("{} exists already and is no empty folder", folder.display())).into());
         }
         for (path, content) in &files {

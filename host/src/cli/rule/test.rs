@@ -113,9 +113,21 @@ fn print(outcome: &Outcome) {
         output::print(format_args!("    expected  {expected}"));
     }
     if let Some(got) = &failure.got {
-        output::print(format_args!("    got       {got}"));
+        output::print(format_args!("    got       {}", briefly(got)));
     }
     failure.logs.iter().for_each(|line| output::print(format_args!("    log       {line}")));
+}
+
+/// A decision without what the same scenario always says, and without what only a machine reads.
+fn briefly(decision: &Json) -> Json {
+    let mut brief = decision.clone();
+    if let Some(fields) = brief.as_object_mut() {
+        fields.retain(|name, _| !matches!(&**name, "deployment" | "digest" | "gates" | "index" | "rule"));
+        for (table, field) in [("cause", "event"), ("effect", "id")] {
+            fields.get_mut(table).and_then(Json::as_object_mut).map(|table| table.remove(field));
+        }
+    }
+    brief
 }
 
 fn as_json(outcome: &Outcome) -> Json {

@@ -15,10 +15,12 @@ const BURST: usize = 200;
 const DEVICES: &str = r#"
 [[device]]
 id = "marker"
+kind = "marker"
 source = { topic = "load/marker", readings = { marker = { path = "/n" } } }
 
 [[device]]
 id = "probe"
+kind = "thermometer"
 source = { topic = "load/probe", readings = { temperature = { path = "/t", unit = "Cel" } } }
 "#;
 

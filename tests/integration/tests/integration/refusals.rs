@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::host::{Host, get, request};
 
-const NOTHING: &str = "[[device]]\nid = \"lamp\"\nsource = { topic = \"home/lamp\", readings = { switch = { path = \"/on\" } } }\n";
+const NOTHING: &str = "[[device]]\nid = \"lamp\"\nkind = \"switch\"\nsource = { topic = \"home/lamp\", readings = { switch = { path = \"/on\" } } }\n";
 
 fn quiet(folder: &std::path::Path) -> Result<Host> {
     let port = crate::broker::free_port()?;

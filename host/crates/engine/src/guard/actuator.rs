@@ -25,8 +25,13 @@ pub(crate) fn precondition(
     if expires_at.is_some_and(|at| at <= now) {
         return Err("expired");
     }
-    let holds = only_if.iter().all(|check| holds(check, twin));
-    if holds { Ok(()) } else { Err("precondition") }
+    if preconditions_hold(only_if, twin) { Ok(()) } else { Err("precondition") }
+}
+
+/// Whether all conditions hold at a twin. Asked when an effect is decided and again before it is sent.
+#[must_use]
+pub fn preconditions_hold(only_if: &[Check], twin: Option<&Twin>) -> bool {
+    only_if.iter().all(|check| holds(check, twin))
 }
 
 pub(crate) fn priority(command: &Command) -> Answer {

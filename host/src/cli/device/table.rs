@@ -1,0 +1,84 @@
+//! Devices as tables for people.
+
+use comfy_table::{Table, presets};
+use serde_json::Value as Json;
+
+/// What `device list` shows.
+pub(super) fn list(devices: &[Json]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["device", "kind", "site", "there", "values"]);
+    for device in devices {
+        let values = device["values"].as_object().into_iter().flatten();
+        let values: Vec<_> = values.map(|(name, held)| format!("{name} {}", quantity(held))).collect();
+        let cells = ["id", "kind", "site"].map(|name| text(&device[name]));
+        let [id, kind, site] = cells;
+        table.add_row([id, kind, site, there(device).to_owned(), values.join(", ")]);
+    }
+    table.to_string()
+}
+
+/// What `device show` shows.
+pub(super) fn show(device: &Json) -> String {
+    let mut about = Table::new();
+    about.load_style(presets::NOTHING);
+    for name in ["id", "kind", "site"] {
+        about.add_row([name.to_owned(), text(&device[name])]);
+    }
+    about.add_row(["there", there(device)]);
+    let actions = device["actions"].as_array().into_iter().flatten();
+    about.add_row(["actions".to_owned(), actions.map(text).collect::<Vec<_>>().join(", ")]);
+    let Some(values) = device["values"].as_object() else {
+        return format!("{about}\n\nnothing heard yet");
+    };
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["capability", "value", "since", "reported", "asked for"]);
+    for (name, held) in values {
+        let [since, reported, desired] = ["since", "reported", "desired"].map(|name| text(&held[name]));
+        table.add_row([name.clone(), quantity(held), since, reported, desired]);
+    }
+    format!("{about}\n\n{table}")
+}
+
+fn there(device: &Json) -> &'static str {
+    match device["available"].as_bool() {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "",
+    }
+}
+
+fn quantity(held: &Json) -> String {
+    let value = text(&held["value"]);
+    match held["unit"].as_str() {
+        Some(unit) => format!("{value} {unit}"),
+        None => value,
+    }
+}
+
+fn text(json: &Json) -> String {
+    match json {
+        Json::Null => String::new(),
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_value_is_shown_with_its_unit_and_what_was_asked_for() {
+        let device = json!({
+            "id": "radiator", "kind": "thermostat", "site": "home", "actions": ["set"], "available": true,
+            "values": {"setpoint": {"value": 21.0, "unit": "Cel", "since": "a", "reported": "b", "desired": 7.0}},
+        });
+        let shown = show(&device);
+        assert!(shown.contains("21.0 Cel") && shown.contains("7.0") && shown.contains("yes"), "{shown}");
+        assert!(list(&[device]).contains("setpoint 21.0 Cel"));
+    }
+}

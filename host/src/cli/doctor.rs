@@ -1,0 +1,113 @@
+//! `pointsman doctor`: the facts about a host that somebody who helps would ask for first.
+
+mod checks;
+
+use anyhow::{Result, bail};
+use serde_json::{Value as Json, json};
+use server::client::Error;
+use server::state::Readiness;
+
+use super::output;
+use super::reach::{self, Reach};
+use crate::api;
+
+/// Shows versions, limits, the health of the store, whether brokers answer, and the clock.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  pointsman doctor\n  pointsman doctor --json -c /etc/pointsman/pointsman.toml")]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    config: super::ConfigArgument,
+    /// Print it as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Doctor {
+    pub(crate) fn run(self) -> Result<()> {
+        let host = reach::read_host(&self.config)?;
+        let report = reach::block_on(async {
+            match Reach::of(&host).await? {
+                Reach::Running(client) => running(&client).await,
+                Reach::Stopped => Ok(stopped(&host).await),
+            }
+        })?;
+        if self.json { output::print(&report) } else { output::print(lines(&report)) }
+        let failed = report["checks"].as_array().into_iter().flatten().filter(|check| check["ok"] == false).count();
+        match failed {
+            0 => Ok(()),
+            1 => bail!("one check failed"),
+            failed => bail!("{failed} checks failed"),
+        }
+    }
+}
+
+/// What the running host says of itself.
+async fn running(client: &server::client::Client) -> Result<Json> {
+    let mut report: Json = client.get("/v1/doctor").await?;
+    let readiness: Readiness = match client.get("/readyz").await {
+        Ok(readiness) => readiness,
+        // Not ready: the answer names the checks that fail.
+        Err(Error::Problem { detail, .. }) => serde_json::from_str(&detail)?,
+        Err(error) => return Err(error.into()),
+    };
+    report["running"] = json!(true);
+    report["checks"] = json!(readiness.checks);
+    Ok(report)
+}
+
+/// What can be seen from outside of a host that does not run.
+async fn stopped(host: &config::Host) -> Json {
+    let (store, stat) = checks::store(host);
+    let mut all = vec![store, checks::clock(checks::newest(stat.as_ref()))];
+    all.extend(checks::network(host).await);
+    json!({
+        "running": false,
+        "version": env!("CARGO_PKG_VERSION"),
+        "contract": sandbox::CONTRACT,
+        "zones": engine::calendar::ZONES,
+        "store-version": store::VERSION,
+        "checks": all,
+        "store": stat,
+        "limits": api::limits(),
+    })
+}
+
+fn lines(report: &Json) -> String {
+    let mut lines = vec![match report["uptime-seconds"].as_i64() {
+        Some(seconds) => format!("the host runs since {}", model::Span::from_secs(seconds.unsigned_abs())),
+        None => "no host is running".to_owned(),
+    }];
+    for name in ["version", "contract", "zones", "store-version", "devices", "deployments"] {
+        if !report[name].is_null() {
+            lines.push(format!("  {name} {}", text(&report[name])));
+        }
+    }
+    lines.push("checks".to_owned());
+    for check in report["checks"].as_array().into_iter().flatten() {
+        let word = if check["ok"] == true { "ok  " } else { "FAIL" };
+        lines.push(format!("  {word} {} {}", text(&check["name"]), text(&check["detail"])).trim_end().to_owned());
+    }
+    let store = &report["store"];
+    if !store.is_null() {
+        lines.push("store".to_owned());
+        for name in ["decisions", "outbox", "dead-letters", "devices", "file-bytes", "log-bytes"] {
+            lines.push(format!("  {name} {}", text(&store[name])));
+        }
+    }
+    for source in report["sources"].as_array().into_iter().flatten() {
+        lines.push(format!("source {source}"));
+    }
+    lines.push("limits".to_owned());
+    for (name, limit) in report["limits"].as_object().into_iter().flatten() {
+        lines.push(format!("  {name} {}", text(limit)));
+    }
+    lines.join("\n")
+}
+
+fn text(json: &Json) -> String {
+    match json {
+        Json::Null => String::new(),
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

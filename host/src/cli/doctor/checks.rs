@@ -1,0 +1,125 @@
+//! What can be checked of a host that does not run: its store, its clock, who answers on the network.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use model::Instant;
+use server::state::Check;
+use store::{OpenError, Reader, Stat};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::system_clock::{SystemClock, Trust};
+
+/// A broker that has not taken a connection for this long will not be of use.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
+/// Whether the store can be read, and what it holds. A host that never ran has none, which is as it should be.
+pub(super) fn store(host: &config::Host) -> (Check, Option<Stat>) {
+    match Reader::open(&host.data) {
+        Ok(reader) => match reader.stat() {
+            Ok(stat) => (good("store", format!("{}, {} bytes", host.data.display(), stat.file_bytes)), Some(stat)),
+            Err(error) => (bad("store", &error), None),
+        },
+        Err(OpenError::Missing { path }) => (good("store", format!("none yet at {}", path.display())), None),
+        Err(error) => (bad("store", &error), None),
+    }
+}
+
+/// The newest instant in the journal.
+pub(super) fn newest(stat: Option<&Stat>) -> Instant {
+    let partitions = stat.into_iter().flat_map(|stat| &stat.partitions);
+    partitions.filter_map(|partition| partition.last_at).max().unwrap_or_default()
+}
+
+/// Whether the system's time can be believed, given the newest record of the store.
+pub(super) fn clock(newest: Instant) -> Check {
+    let (clock, trust) = SystemClock::starting_after(newest);
+    match trust {
+        Trust::Fine => good("clock", clock.now().to_string()),
+        Trust::NeverSet => failed("clock", "the system clock was never set".to_owned()),
+        Trust::FarAhead(by) => failed("clock", format!("the system clock is {by} ahead of the store's last record")),
+    }
+}
+
+/// Whether external brokers answer, and whether our own addresses are free.
+pub(super) async fn network(host: &config::Host) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for server in &host.mqtt {
+        let name = format!("mqtt {}", server.name);
+        let connecting = TcpStream::connect((server.url.host.as_str(), server.url.port));
+        checks.push(match tokio::time::timeout(ANSWER_WITHIN, connecting).await {
+            Ok(Ok(_)) => good(&name, format!("{} answers", server.url)),
+            Ok(Err(error)) => failed(&name, format!("{}: {error}", server.url)),
+            Err(_) => failed(&name, format!("{} does not answer within {} s", server.url, ANSWER_WITHIN.as_secs())),
+        });
+    }
+    if let Some(listen) = host.broker {
+        checks.push(free("broker", listen).await);
+    }
+    checks.push(free("api", host.api).await);
+    checks
+}
+
+async fn free(name: &str, listen: SocketAddr) -> Check {
+    match TcpListener::bind(listen).await {
+        Ok(_) => good(name, format!("{listen} is free")),
+        Err(error) => failed(name, format!("{listen}: {error}")),
+    }
+}
+
+fn good(name: &str, detail: String) -> Check {
+    Check { name: name.to_owned(), ok: true, detail: Some(detail) }
+}
+
+fn failed(name: &str, detail: String) -> Check {
+    Check { name: name.to_owned(), ok: false, detail: Some(detail) }
+}
+
+/// An error with what led to it, on one line.
+fn bad(name: &str, error: &dyn std::error::Error) -> Check {
+    let mut detail = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        detail = format!("{detail}: {source}");
+        cause = source.source();
+    }
+    failed(name, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(folder: &std::path::Path, text: &str) -> config::Host {
+        config::Host::parse(text, "pointsman.toml", folder).expect("a configuration")
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_nobody_serves_and_an_address_that_is_taken_are_found() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let taken = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let taken = taken.local_addr().map(|address| (taken, address)).expect("an address");
+        let nobody = {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+            listener.local_addr().expect("an address")
+        };
+        let text = format!(
+            "[api]\nlisten = \"{}\"\n[[mqtt]]\nname = \"there\"\nurl = \"mqtt://{}\"\n[[mqtt]]\nname = \"gone\"\nurl = \"mqtt://{nobody}\"\n",
+            taken.1, taken.1
+        );
+        let checks = network(&host(folder.path(), &text)).await;
+        let found: Vec<_> = checks.iter().map(|check| (check.name.as_str(), check.ok)).collect();
+        assert_eq!(found, [("mqtt there", true), ("mqtt gone", false), ("api", false)]);
+    }
+
+    #[test]
+    fn a_file_that_is_no_store_fails_and_none_at_all_does_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let host = host(folder.path(), "");
+        assert!(store(&host).0.ok);
+        std::fs::create_dir(&host.data).expect("a folder");
+        std::fs::write(host.data.join(store::FILE_NAME), "no database, whatever its name says").expect("written");
+        let (check, stat) = store(&host);
+        assert!(!check.ok && stat.is_none(), "{check:?}");
+    }
+}
