@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::{Manifest, Problem, Problems, Scenario};
-use engine::{Engine, Persistence, Setup, SetupError, Turn};
+use engine::{Engine, LogLine, Persistence, Setup, SetupError, Turn};
 use ingest::DeviceMap;
 use ingest::recorded::{self, BadLines, FileReader, Kind, Line};
 use model::deployment::PackageDigest;
-use model::device::Devices;
-use model::guest::Program;
+use model::guest::{Level, Program};
 use model::{DeviceNo, Instant, Name};
 use serde_json::{Map, Value as Json};
 
@@ -20,6 +19,7 @@ pub(crate) use expectation::Difference;
 use expectation::Expectation;
 
 use crate::installation::{EMBEDDED, Loaded, message_filters, sink_of, validate};
+use crate::replay;
 
 /// Lines of a rule's log that are shown with a failure: the last ones say why.
 const LOGS_SHOWN: usize = 10;
@@ -63,6 +63,8 @@ pub(crate) struct Failure {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
+    Problems(#[from] Problems),
+    #[error(transparent)]
     Recording(#[from] recorded::Error),
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -76,26 +78,25 @@ impl Runner {
     /// Runs one scenario up to its first difference.
     ///
     /// # Errors
-    /// [`Problems`] of the deployment; [`Error`] of a line that cannot be read.
-    pub(crate) fn run(&self, file: &Path) -> anyhow::Result<Outcome> {
+    /// Everything that is wrong with the deployment; a line that cannot be read.
+    pub(crate) fn run(&self, file: &Path) -> Result<Outcome, Error> {
         let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let (setup, devices) = self.setup(&name)?;
-        let filters = message_filters(setup.1.as_slice());
+        let (setup, filters) = self.setup(&name)?;
         let mut run = Run {
-            engine: Engine::new(setup.0, Persistence::DecisionsOnly).map_err(Error::Setup)?,
-            map: DeviceMap::new((*devices).clone(), filters),
+            map: replay::device_map(&setup.devices, filters),
+            engine: Engine::new(setup, Persistence::DecisionsOnly)?,
             source: Name::from("scenario"),
             clock: Instant::default(),
             decisions: VecDeque::new(),
             logs: VecDeque::new(),
             expectations: 0,
         };
-        let failure = run.to_first_difference(file)?;
+        let failure = run.find_difference(file)?;
         Ok(Outcome { name, file: file.to_owned(), expectations: run.expectations, failure })
     }
 
-    /// The installation of `scenarios/deployment.toml` with the rule deployed in it.
-    fn setup(&self, name: &str) -> Result<((Setup, Vec<Loaded>), Arc<Devices>), Problems> {
+    /// The installation of `scenarios/deployment.toml` with the rule deployed in it, and the topics it listens to.
+    fn setup(&self, name: &str) -> Result<(Setup, Vec<Name>), Problems> {
         let file = self.file.display().to_string();
         let scenario = Scenario::parse(&self.deployment, &file, Name::from(name))?;
         let mut next = 0;
@@ -109,12 +110,12 @@ impl Runner {
         let loaded = Loaded { spec: Arc::new(spec), program: Arc::clone(&self.program) };
         let setup = Setup {
             partitions: 1,
-            devices: Arc::clone(&devices),
             deployments: vec![(Arc::clone(&loaded.spec), Arc::clone(&loaded.program))],
+            devices,
             groups: scenario.groups,
             default_sink: sink_of(EMBEDDED),
         };
-        Ok(((setup, vec![loaded]), devices))
+        Ok((setup, message_filters(&[loaded])))
     }
 }
 
@@ -131,7 +132,7 @@ struct Run {
 }
 
 impl Run {
-    fn to_first_difference(&mut self, file: &Path) -> Result<Option<Failure>, Error> {
+    fn find_difference(&mut self, file: &Path) -> Result<Option<Failure>, Error> {
         let mut reader = FileReader::open(file, BadLines::Stop)?;
         let mut last = 0;
         while let Some(line) = reader.next_line()? {
@@ -178,7 +179,7 @@ impl Run {
     fn keep(&mut self, turn: &Turn) {
         let told = turn.decisions.iter().filter(|d| d.effect.is_some() || d.verdict == model::Verdict::Failed);
         self.decisions.extend(told.map(engine::digest::line));
-        self.logs.extend(turn.logs.iter().map(|line| format!("{:?}: {}", line.level, line.message).to_lowercase()));
+        self.logs.extend(turn.logs.iter().map(log_line));
         self.logs.drain(..self.logs.len().saturating_sub(LOGS_SHOWN));
     }
 
@@ -200,8 +201,25 @@ impl Run {
             }
         };
         let logs = self.logs.iter().cloned().collect();
-        Some(Failure { line, what, expected: Some(expectation.to_json()), got: got.map(Json::Object), differences, logs })
+        Some(Failure {
+            line,
+            what,
+            expected: Some(expectation.to_json()),
+            got: got.map(Json::Object),
+            differences,
+            logs,
+        })
     }
+}
+
+fn log_line(line: &LogLine) -> String {
+    let level = match line.level {
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
+    };
+    format!("{level}: {}", line.message)
 }
 
 #[cfg(test)]

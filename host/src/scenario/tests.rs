@@ -2,7 +2,7 @@
 
 use model::effect::{Command, Effect, Proposal, Target};
 use model::event::Cause;
-use model::guest::{Failure as GuestFailure, Handled, Host, Instance, Level, Stop, Validated};
+use model::guest::{Failure as GuestFailure, Handled, Host, Instance, Stop, Validated};
 use model::{Event, Value};
 
 use super::*;
@@ -22,9 +22,9 @@ impl Instance for Lamp {
     }
 
     fn handle(&mut self, event: &Event, mut host: Box<dyn Host>) -> Handled {
-        let warm = matches!(&event.cause, Cause::Observation(o) if o.readings[0].value == Value::Number(400.0));
+        let warm = matches!(&event.cause, Cause::Observation(o) if o.readings[0].value == Value::Integer(400));
         if warm {
-            host.log(Level::Error, "too warm to say", Vec::new());
+            host.log(Level::Error, "Too warm to say", Vec::new());
             let result = Err(GuestFailure::Stopped(Stop::Trap, "unreachable".to_owned()));
             return Handled { host, result, fuel: 0 };
         }
@@ -83,7 +83,7 @@ const HOT: &str = r#"{"at":"2026-01-12T08:01:00Z","device":"fridge","readings":{
 const ON: &str = r#"{"expect":{"effect":{"kind":"command","action":"on","device":"lamp"},"verdict":"allowed"}}"#;
 const NOTHING: &str = r#"{"expect":"nothing"}"#;
 
-fn run(lines: &[&str]) -> anyhow::Result<Outcome> {
+fn run(lines: &[&str]) -> Result<Outcome, Error> {
     let folder = tempfile::tempdir().expect("a folder for the scenario");
     let file = folder.path().join("small.jsonl");
     std::fs::write(&file, lines.join("\n")).expect("the scenario is written");
@@ -129,8 +129,9 @@ fn a_decision_too_many_and_one_too_few_are_differences() {
 fn a_rule_that_traps_does_not_pass_as_one_that_does_nothing() {
     let outcome = run(&[HOT, NOTHING]).expect("a scenario that can be run");
     let found = outcome.failure.expect("a difference");
-    assert_eq!(found.got.expect("a decision")["reason"], "trap");
-    assert_eq!(found.logs, ["error: too warm to say"]);
+    let got = found.got.expect("a decision");
+    assert_eq!(got["reason"], "trap", "{got}");
+    assert_eq!(found.logs, ["error: Too warm to say"]);
     assert_eq!(failure(&[HOT, r#"{"expect":{"verdict":"failed","reason":"trap"}}"#]), None);
 }
 

@@ -11,7 +11,9 @@ use crate::cli::output;
 
 /// Builds a rule into a package: one file that holds the component and its manifest.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  pointsman rule build\n  pointsman rule build rules/freezer-guard -o packages/freezer-guard.wasm")]
+#[command(
+    after_help = "Examples:\n  pointsman rule build\n  pointsman rule build rules/freezer-guard -o packages/freezer-guard.wasm"
+)]
 pub(crate) struct Build {
     /// The rule's folder, with `rule.toml` and `Cargo.toml`.
     #[arg(default_value = ".")]
@@ -32,7 +34,11 @@ impl Build {
         let file = file.strip_prefix(".").unwrap_or(&file);
         write(file, &package.bytes).with_context(|| format!("failed to write {}", file.display()))?;
         let report = report::json(file, &package.inspection, Some(&package.manifest));
-        if self.json { output::print(report) } else { report::print(&report) }
+        if self.json {
+            output::print(report)
+        } else {
+            report::print(&report)
+        }
         Ok(())
     }
 }

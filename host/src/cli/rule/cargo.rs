@@ -73,7 +73,8 @@ fn artifact(line: &str, manifest: &Path) -> Option<PathBuf> {
 fn check_target(folder: &Path) -> Result<(), Error> {
     let start = |source| Error::Start { program: "rustc", source };
     let mut rustc = Command::new("rustc");
-    let output = rustc.args(["--print", "target-libdir", "--target", TARGET]).current_dir(folder).output().map_err(start)?;
+    let output =
+        rustc.args(["--print", "target-libdir", "--target", TARGET]).current_dir(folder).output().map_err(start)?;
     let libraries = String::from_utf8_lossy(&output.stdout);
     let there = output.status.success() && Path::new(libraries.trim()).is_dir();
     if there { Ok(()) } else { Err(Error::NoTarget) }
@@ -86,7 +87,9 @@ mod tests {
     #[test]
     fn only_the_module_of_the_crate_itself_is_taken() {
         let line = |manifest: &str, file: &str| {
-            format!(r#"{{"reason":"compiler-artifact","manifest_path":"{manifest}","filenames":["{file}"],"fresh":true}}"#)
+            format!(
+                r#"{{"reason":"compiler-artifact","manifest_path":"{manifest}","filenames":["{file}"],"fresh":true}}"#
+            )
         };
         let ours = Path::new("/rules/guard/Cargo.toml");
         assert_eq!(artifact(&line("/rules/guard/Cargo.toml", "/t/guard.wasm"), ours), Some("/t/guard.wasm".into()));

@@ -10,7 +10,9 @@ use crate::cli::output;
 
 /// Shows what a package is, without running any of it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  pointsman rule inspect packages/freezer-guard-1.0.0.wasm\n  pointsman rule inspect freezer-guard-1.0.0.wasm --json")]
+#[command(
+    after_help = "Examples:\n  pointsman rule inspect packages/freezer-guard-1.0.0.wasm\n  pointsman rule inspect freezer-guard-1.0.0.wasm --json"
+)]
 pub(crate) struct Inspect {
     /// A package, or a component without a manifest.
     file: PathBuf,
@@ -27,7 +29,11 @@ impl Inspect {
         let text = inspection.manifest.as_deref();
         let manifest = text.map(|text| Manifest::parse(text, &format!("{name}: rule.toml"))).transpose()?;
         let report = report::json(&self.file, &inspection, manifest.as_ref());
-        if self.json { output::print(report) } else { report::print(&report) }
+        if self.json {
+            output::print(report)
+        } else {
+            report::print(&report)
+        }
         Ok(())
     }
 }

@@ -10,7 +10,9 @@ use crate::cli::{Usage, output};
 
 /// Makes a project for a rule, with the library it is written with and a first scenario.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  pointsman rule new freezer-guard\n  pointsman rule new freezer-guard --lang rust --into rules")]
+#[command(
+    after_help = "Examples:\n  pointsman rule new freezer-guard\n  pointsman rule new freezer-guard --lang rust --into rules"
+)]
 pub(crate) struct New {
     /// The rule's id, which becomes the folder's name: small letters, digits and dashes.
     name: String,
@@ -51,7 +53,8 @@ impl New {
 /// The manifest knows what an id may be; Cargo knows what a crate may be called.
 fn check_name(name: &str, files: &project::Files) -> Result<()> {
     if name.starts_with(|first: char| !first.is_ascii_lowercase()) || KEYWORDS.contains(&name) {
-        let message = format!("`{name}` cannot be a rule's id: it starts with a small letter and is no keyword of Rust");
+        let message =
+            format!("`{name}` cannot be a rule's id: it starts with a small letter and is no keyword of Rust");
         return Err(Usage(message).into());
     }
     let manifest = files.iter().find(|(path, _)| path == Path::new("rule.toml"));
@@ -65,9 +68,9 @@ fn check_name(name: &str, files: &project::Files) -> Result<()> {
 /// Words of Rust that no crate can be called, and a crate that every program has already.
 const KEYWORDS: [&str; 44] = [
     "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "core", "crate", "do", "dyn",
-    "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match",
-    "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "self", "static", "std", "struct", "super",
-    "trait", "true", "try",
+    "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro",
+    "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "self", "static", "std", "struct",
+    "super", "trait", "true", "try",
 ];
 
 fn is_free(folder: &Path) -> bool {

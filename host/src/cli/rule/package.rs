@@ -78,9 +78,8 @@ pub(crate) fn file_name(manifest: &Manifest) -> String {
 /// When there is none; everything that is wrong with it.
 pub(crate) fn read_manifest(folder: &Path) -> Result<(Manifest, String)> {
     let path = folder.join("rule.toml");
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        Usage(format!("failed to read {}: {error}; name the folder of a rule", path.display()))
-    })?;
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| Usage(format!("failed to read {}: {error}; name the folder of a rule", path.display())))?;
     let manifest = Manifest::parse(&text, &path.display().to_string())?;
     Ok((manifest, text))
 }

@@ -77,57 +77,65 @@ fn range(range: &ArgumentRange) -> Json {
 
 /// The report for people.
 pub(crate) fn print(report: &Json) {
-    let text = |json: &Json| json.as_str().map_or_else(|| json.to_string(), str::to_owned);
-    let row = |name: &str, value: &str| output::print(format_args!("{name:<14}{value}"));
-    let rows = |name: &str, values: &[String]| match values {
-        [] => row(name, "none"),
-        [first, rest @ ..] => {
-            row(name, first);
-            rest.iter().for_each(|value| row("", value));
-        }
-    };
-    let list = |json: &Json, each: &dyn Fn(&Json) -> String| -> Vec<String> {
-        json.as_array().into_iter().flatten().map(each).collect()
-    };
     row("package", &text(&report["file"]));
     row("size", &format!("{} bytes", report["size"]));
     row("digest", &text(&report["digest"]));
     row("world", &text(&report["world"]));
-    rows("imports", &list(&report["imports"], &text));
-    rows("made by", &list(&report["producers"], &text));
+    rows("imports", &list(&report["imports"], text));
+    rows("made by", &list(&report["producers"], text));
     let manifest = &report["manifest"];
     if manifest.is_null() {
         return row("manifest", "none");
     }
     row("rule", &format!("{} {}", text(&manifest["id"]), text(&manifest["version"])));
     row("", &text(&manifest["description"]));
-    let role = |role: &Json| {
-        let capabilities = list(&role["capabilities"], &text).join(", ");
-        let many = if role["many"] == Json::Bool(true) { " (many)" } else { "" };
-        let capabilities = if capabilities.is_empty() { "any device" } else { &capabilities };
-        format!("{}: {capabilities}{many}", text(&role["name"]))
-    };
-    rows("roles", &list(&manifest["roles"], &role));
-    rows("triggers", &list(&manifest["triggers"], &|t| format!("{} ({})", text(&t["name"]), text(&t["kind"]))));
-    rows("asks for", &powers(&manifest["requests"], &list, &text));
+    rows("roles", &list(&manifest["roles"], role));
+    rows("triggers", &list(&manifest["triggers"], |t| format!("{} ({})", text(&t["name"]), text(&t["kind"]))));
+    rows("asks for", &powers(&manifest["requests"]));
+}
+
+fn role(role: &Json) -> String {
+    let capabilities = list(&role["capabilities"], text).join(", ");
+    let capabilities = if capabilities.is_empty() { "any device" } else { &capabilities };
+    let many = if role["many"] == Json::Bool(true) { " (many)" } else { "" };
+    format!("{}: {capabilities}{many}", text(&role["name"]))
 }
 
 /// One line for each power that a rule asks for.
-fn powers(
-    requests: &Json,
-    list: &dyn Fn(&Json, &dyn Fn(&Json) -> String) -> Vec<String>,
-    text: &dyn Fn(&Json) -> String,
-) -> Vec<String> {
-    let command = |command: &Json| {
+fn powers(requests: &Json) -> Vec<String> {
+    let mut powers = list(&requests["commands"], |command| {
         let none = command["arguments"].as_object().is_none_or(serde_json::Map::is_empty);
         let with = if none { String::new() } else { format!(" with {}", command["arguments"]) };
         format!("command {}{with}", text(&command["command"]))
-    };
-    let notification = |n: &Json| format!("notification {} for {}", text(&n["template"]), text(&n["purpose"]));
-    let mut powers = list(&requests["commands"], &command);
-    powers.extend(list(&requests["notifications"], &notification));
+    });
+    powers.extend(list(&requests["notifications"], |notification| {
+        format!("notification {} for {}", text(&notification["template"]), text(&notification["purpose"]))
+    }));
     for (key, word) in [("publish", "publish to"), ("emit", "emit"), ("traits", "read the trait")] {
-        powers.extend(list(&requests[key], &|name| format!("{word} {}", text(name))));
+        powers.extend(list(&requests[key], |name| format!("{word} {}", text(name))));
     }
     powers
+}
+
+/// A text without its quotes, anything else as JSON.
+fn text(json: &Json) -> String {
+    json.as_str().map_or_else(|| json.to_string(), str::to_owned)
+}
+
+fn list(json: &Json, each: impl Fn(&Json) -> String) -> Vec<String> {
+    json.as_array().into_iter().flatten().map(each).collect()
+}
+
+fn row(name: &str, value: &str) {
+    output::print(format_args!("{name:<14}{value}"));
+}
+
+fn rows(name: &str, values: &[String]) {
+    match values {
+        [] => row(name, "none"),
+        [first, rest @ ..] => {
+            row(name, first);
+            rest.iter().for_each(|value| row("", value));
+        }
+    }
 }

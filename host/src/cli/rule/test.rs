@@ -8,11 +8,13 @@ use serde_json::{Value as Json, json};
 
 use super::package::{self, Package};
 use crate::cli::{Usage, output};
-use crate::scenario::{Difference, Outcome, Runner};
+use crate::scenario::{self, Difference, Outcome, Runner};
 
 /// Runs a rule's scenarios in virtual time, with every sink captured.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  pointsman rule test\n  pointsman rule test rules/freezer-guard\n  pointsman rule test rules/freezer-guard --package freezer-guard-1.0.0.wasm --json")]
+#[command(
+    after_help = "Examples:\n  pointsman rule test\n  pointsman rule test rules/freezer-guard\n  pointsman rule test rules/freezer-guard --package freezer-guard-1.0.0.wasm --json"
+)]
 pub(crate) struct Test {
     /// The rule's folder, with `scenarios/*.jsonl` and `scenarios/deployment.toml`.
     #[arg(default_value = ".")]
@@ -31,19 +33,20 @@ pub(crate) struct Test {
 impl Test {
     pub(crate) fn run(self) -> Result<()> {
         let folder = self.dir.join("scenarios");
-        let scenarios = scenarios(&folder)?;
+        let folder = folder.strip_prefix(".").unwrap_or(&folder);
+        let scenarios = scenarios(folder)?;
+        let file = folder.join("deployment.toml");
+        let deployment = std::fs::read_to_string(&file)
+            .map_err(|error| Usage(format!("failed to read {}, in which scenarios run: {error}", file.display())))?;
         let package = match (&self.package, self.no_build) {
             (Some(file), _) => Package::read(file)?,
             (None, true) => Package::read(&self.dir.join(package::file_name(&package::read_manifest(&self.dir)?.0)))?,
             (None, false) => Package::build(&self.dir)?,
         };
-        let file = folder.join("deployment.toml");
-        let text = std::fs::read_to_string(&file)
-            .map_err(|error| Usage(format!("failed to read {}, in which scenarios run: {error}", file.display())))?;
         let rule = format!("{} {}", package.manifest.id, package.manifest.version);
         let digest = package.inspection.digest;
         let program = package.load(&package::sandbox()?)?;
-        let runner = Runner { manifest: package.manifest, digest, program, deployment: text, file };
+        let runner = Runner { manifest: package.manifest, digest, program, deployment, file };
         if !self.json {
             output::print(&rule);
         }
@@ -51,7 +54,9 @@ impl Test {
         let failed = outcomes.iter().filter(|outcome| outcome.failure.is_some()).count();
         if self.json {
             let scenarios: Vec<Json> = outcomes.iter().map(as_json).collect();
-            output::print(json!({"rule": rule, "digest": digest.to_string(), "scenarios": scenarios, "failed": failed}));
+            output::print(
+                json!({"rule": rule, "digest": digest.to_string(), "scenarios": scenarios, "failed": failed}),
+            );
         }
         if failed > 0 {
             bail!("{failed} of {} scenarios failed", outcomes.len());
@@ -79,11 +84,15 @@ fn scenarios(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Guests need a deep stack; the main thread's is not ours to choose.
-fn in_deep_stack(runner: Runner, scenarios: Vec<PathBuf>, quiet: bool) -> Result<Vec<Outcome>> {
+fn in_deep_stack(runner: Runner, files: Vec<PathBuf>, quiet: bool) -> Result<Vec<Outcome>> {
     let run = move || -> Result<Vec<Outcome>> {
         let mut outcomes = Vec::new();
-        for file in scenarios {
-            let outcome = runner.run(&file).with_context(|| format!("failed to run scenario {}", file.display()))?;
+        for file in files {
+            let outcome = runner.run(&file).map_err(|error| match error {
+                // Named by itself, because the exit code tells configuration from failure.
+                scenario::Error::Problems(problems) => anyhow::Error::from(problems),
+                error => anyhow::Error::from(error).context(format!("failed to run scenario {}", file.display())),
+            })?;
             if !quiet {
                 print(&outcome);
             }
@@ -115,7 +124,9 @@ fn print(outcome: &Outcome) {
     if let Some(got) = &failure.got {
         output::print(format_args!("    got       {}", briefly(got)));
     }
-    failure.logs.iter().for_each(|line| output::print(format_args!("    log       {line}")));
+    for line in failure.logs.iter().flat_map(|line| line.lines()) {
+        output::print(format_args!("    log       {line}"));
+    }
 }
 
 /// A decision without what the same scenario always says, and without what only a machine reads.
