@@ -3,6 +3,7 @@
 mod api;
 mod app;
 mod cli;
+mod demo;
 mod installation;
 mod pipeline;
 mod replay;

@@ -108,6 +108,7 @@ impl App {
         discovery.connect(pipeline.clone());
 
         let sources = sources::Sources::start(&installation, &filters, &broker_data, intake, &inlet).await?;
+        sources.seed(&reader, &live.devices()).await;
         let sinks = sinks::build(&installation, sources.broker_address(), &live)?;
         let now = Arc::clone(&clock);
         let (dispatcher, sending) = Dispatcher::new(delivery::Options {

@@ -11,7 +11,10 @@ use ingest::mqtt::{self, Connection};
 use ingest::status::Status;
 use ingest::{Inlet, Intake};
 use model::Name;
+use model::device::Devices;
+use store::Reader;
 
+use crate::api;
 use crate::installation::{EMBEDDED, Installation};
 
 pub(crate) struct Sources {
@@ -45,6 +48,15 @@ impl Sources {
             connections.push(Connection::start(options, intake(&server.name), inlet.clone())?);
         }
         Ok(Self { broker, connections })
+    }
+
+    /// Takes what the embedded broker retains of devices that were never heard.
+    pub(crate) async fn seed(&self, reader: &Reader, devices: &Devices) {
+        let Some(broker) = &self.broker else { return };
+        let unknown = devices.iter().filter(|device| api::twin(reader, device.number).is_ok_and(|twin| twin.is_none()));
+        let topics: BTreeSet<Name> = unknown.filter_map(|device| Some(device.source.as_ref()?.topic.clone())).collect();
+        let taken = broker.seed(|topic| topics.contains(topic)).await;
+        tracing::debug!(taken, "retained messages of devices that were never heard");
     }
 
     pub(crate) fn broker_address(&self) -> Option<SocketAddr> {

@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod completions;
+mod demo;
 mod device;
 mod doctor;
 mod init;
@@ -13,6 +14,8 @@ mod replay;
 mod restore;
 mod rule;
 mod run;
+
+pub(crate) use run::stopped;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,6 +33,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Demo),
     Init(init::Init),
     Check(check::Check),
     Run(run::Run),
@@ -60,6 +64,7 @@ impl Cli {
     /// Runs the command. 0 done, 1 failed, 2 wrong usage or configuration.
     pub(crate) fn run(self) -> ExitCode {
         let result = match self.command {
+            Command::Demo(demo) => demo.run(),
             Command::Init(init) => init.run(),
             Command::Check(check) => check.run(),
             Command::Run(run) => run.run(),

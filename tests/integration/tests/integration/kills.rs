@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::broker::Broker;
 use crate::client::{Heard, Mqtt, wait_until};
@@ -94,7 +94,9 @@ fn a_broker_that_restarts_costs_nothing() -> Result<()> {
         client.acknowledged(sent)?;
         broker.restart(Duration::from_millis(500))?;
     }
-    let heard = client.hears("every marker is answered", |heard| answered(heard).len() == sent)?;
+    let heard = client.hears("every marker is answered", |heard| answered(heard).len() == sent).with_context(|| {
+        format!("{} of {sent} answered; {:?}\n{}", answered(&client.heard()).len(), host.accounts(), host.log())
+    })?;
     assert!(answered(&heard).values().all(|ids| ids.len() == 1));
     host.stop()
 }

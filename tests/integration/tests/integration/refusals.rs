@@ -29,7 +29,7 @@ fn a_second_process_does_not_open_the_same_store() -> Result<()> {
     host.start()?;
     let output = host.command(&["run"])?;
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("lock"), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("in use by another process"), "{}", String::from_utf8_lossy(&output.stderr));
     host.stop()
 }
 

@@ -1,0 +1,108 @@
+//! The stage: a temporary folder with the demo's configuration and packages, and nothing outside of it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use include_dir::{Dir, include_dir};
+use tempfile::TempDir;
+
+static INSTALLATION: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/demo/installation");
+
+pub(super) struct Stage {
+    folder: TempDir,
+}
+
+/// The example rules must be built before.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "there is no package {}: `cargo xtask demo` builds the example rules and runs the demo; \
+     or build this one with `pointsman rule build rules-examples/{rule} -o {}`",
+    file.display(), file.display()
+)]
+pub(crate) struct MissingPackage {
+    rule: String,
+    file: PathBuf,
+}
+
+impl Stage {
+    /// Lays out the installation, with its packages from `packages`.
+    ///
+    /// # Errors
+    /// [`MissingPackage`]; when the folder cannot be written.
+    pub(super) fn set(packages: &Path) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("pointsman-demo-").tempdir();
+        let stage = Self { folder: folder.context("failed to create a temporary folder")? };
+        let path = stage.folder.path();
+        let failed = || format!("failed to write {}", path.display());
+        INSTALLATION.extract(path).with_context(failed)?;
+        std::fs::create_dir(path.join("packages")).with_context(failed)?;
+        for rule in rules() {
+            let name = format!("{rule}.wasm");
+            let file = packages.join(&name);
+            if !file.is_file() {
+                return Err(MissingPackage { rule, file }.into());
+            }
+            std::fs::copy(&file, path.join("packages").join(&name))
+                .with_context(|| format!("failed to copy {}", file.display()))?;
+        }
+        Ok(stage)
+    }
+
+    /// The host's configuration.
+    pub(super) fn config(&self) -> PathBuf {
+        self.folder.path().join("pointsman.toml")
+    }
+
+    /// Takes everything away.
+    ///
+    /// # Errors
+    /// When something of it stays.
+    pub(super) fn strike(self) -> Result<()> {
+        let path = self.folder.path().display().to_string();
+        self.folder.close().with_context(|| format!("failed to remove {path}"))
+    }
+}
+
+/// Each deployment of the demo runs the rule of its own name.
+fn rules() -> Vec<String> {
+    let deployments = INSTALLATION.get_dir("deployments").into_iter().flat_map(Dir::files);
+    let mut rules: Vec<String> =
+        deployments.filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned())).collect();
+    rules.sort();
+    rules
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packages() -> TempDir {
+        let packages = tempfile::tempdir().expect("a folder");
+        for rule in rules() {
+            std::fs::write(packages.path().join(format!("{rule}.wasm")), "a package").expect("written");
+        }
+        packages
+    }
+
+    #[test]
+    fn the_demos_configuration_is_right_and_nothing_of_it_stays() {
+        let packages = packages();
+        let stage = Stage::set(packages.path()).expect("a stage");
+        let host = config::Host::load(&stage.config()).expect("a configuration");
+        let names: Vec<_> = host.deployments.iter().map(|deployment| deployment.name.to_string()).collect();
+        assert_eq!(names, rules());
+        assert!(host.deployments.iter().all(|deployment| deployment.package.is_file()));
+        let folder = stage.folder.path().to_owned();
+        assert!(host.data.starts_with(&folder), "{}", host.data.display());
+        stage.strike().expect("struck");
+        assert!(!folder.exists());
+    }
+
+    #[test]
+    fn a_rule_that_is_not_built_is_named_with_the_way_to_build_it() {
+        let packages = packages();
+        std::fs::remove_file(packages.path().join("leak-alarm.wasm")).expect("removed");
+        let error = Stage::set(packages.path()).err().expect("one is missing").to_string();
+        assert!(error.contains("leak-alarm.wasm") && error.contains("cargo xtask demo"), "{error}");
+    }
+}
