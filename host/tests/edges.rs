@@ -18,17 +18,24 @@ const ALLOWED: [(&str, &[&str]); 8] = [
 /// What some crates must never reach, however far away.
 const NEVER: [(&str, &[&str]); 4] = [
     ("model", &["tokio", "wasmtime", "rusqlite", "toml"]),
-    ("engine", &["wasmtime", "rumqttc", "axum", "tokio", "rand"]),
+    ("engine", &["wasmtime", "rumqttc", "axum", "tokio", "getrandom"]),
     ("store", &["tokio", "wasmtime"]),
     ("sandbox", &["rusqlite", "rumqttc"]),
 ];
 
 type Edges = BTreeMap<String, BTreeSet<String>>;
 
+/// The platform of this build: crates for others need not be there.
+fn platform() -> String {
+    let output = Command::new("rustc").arg("-vV").output().expect("rustc built this test");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc names its host").to_owned()
+}
+
 /// Direct normal dependencies of every package, by name.
 fn edges() -> Edges {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--offline", "--manifest-path"])
+        .args(["metadata", "--format-version", "1", "--filter-platform", &platform(), "--manifest-path"])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
         .output()
         .expect("cargo runs this test");
@@ -68,8 +75,8 @@ fn crates_depend_on_each_other_as_the_architecture_says() {
     let edges = edges();
     for (name, allowed) in ALLOWED {
         let ours = edges[&format!("pointsman-{name}")].iter().filter_map(|to| to.strip_prefix("pointsman-"));
-        let ours: Vec<&str> = ours.collect();
-        assert_eq!(ours, allowed, "{name}");
+        let beyond: Vec<&str> = ours.filter(|to| !allowed.contains(to)).collect();
+        assert!(beyond.is_empty(), "{name} depends on {beyond:?}");
     }
 }
 
