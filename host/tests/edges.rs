@@ -43,14 +43,18 @@ fn edges() -> Edges {
     let packages = json["packages"].as_array().expect("packages");
     let names: BTreeMap<&str, &str> =
         packages.iter().filter_map(|package| Some((package["id"].as_str()?, package["name"].as_str()?))).collect();
+    // What runs while compiling is in no program.
+    let is_macro = |package: &&serde_json::Value| package["targets"][0]["kind"][0] == "proc-macro";
+    let macros: BTreeSet<&str> = packages.iter().filter(is_macro).filter_map(|package| package["id"].as_str()).collect();
     let mut edges = Edges::new();
     for node in json["resolve"]["nodes"].as_array().expect("nodes") {
         let name = names[node["id"].as_str().expect("an id")];
         let to = edges.entry(name.to_owned()).or_default();
         for dependency in node["deps"].as_array().expect("dependencies") {
             let kinds = dependency["dep_kinds"].as_array().expect("kinds");
-            if kinds.iter().any(|kind| kind["kind"].is_null()) {
-                to.insert(names[dependency["pkg"].as_str().expect("a package")].to_owned());
+            let package = dependency["pkg"].as_str().expect("a package");
+            if kinds.iter().any(|kind| kind["kind"].is_null()) && !macros.contains(package) {
+                to.insert(names[package].to_owned());
             }
         }
     }
