@@ -1,0 +1,104 @@
+//! Commands and notifications on their way through the gates and beyond.
+
+use super::*;
+
+pub(super) fn command_rule(event: &Event, _: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+    let Cause::Observation(observation) = &event.cause else { return Ok(Vec::new()) };
+    let Value::Number(temperature) = observation.readings[0].value else { return Ok(Vec::new()) };
+    let command = Command {
+        target: if temperature > 50.0 { Target::Device("oven".into()) } else { Target::Role("probe".into()) },
+        action: if temperature > 40.0 && temperature <= 50.0 { "off".into() } else { "on".into() },
+        arguments: Vec::new(),
+        priority: (temperature > 30.0 && temperature <= 40.0).then_some(10),
+        hold: None,
+        expires_at: None,
+        only_if: Vec::new(),
+        attributes: Vec::new(),
+    };
+    Ok(vec![propose(Effect::Command(command))])
+}
+
+#[test]
+fn a_command_needs_a_granted_action_on_a_member_and_no_gate_that_is_missing() {
+    let mut bench = Bench::new(1, vec![(deployment("d", vec![each_reading()]), command_rule)]);
+    bench.live(1, 20.0).live(2, 35.0).live(3, 45.0).live(4, 55.0);
+    assert_eq!(verdicts(&bench), (["no-priority-array", "not-granted", "not-granted"].map(String::from).to_vec(), 1));
+}
+
+#[test]
+fn a_command_is_confirmed_by_what_the_device_reports() {
+    let mut bench = Bench::new(1, vec![(deployment("d", vec![each_reading()]), command_rule)]);
+    bench.live(1, 20.0);
+    let effect = bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).next().expect("a command").outgoing.effect;
+    let settled = Settled { effect, sink: "mqtt".into(), outcome: Outcome::Accepted, reason: None, attempt: 1 };
+    bench.take(Body::Settled(settled), 1, None);
+    let switch = Reading {
+        capability: capability("switch"),
+        value: Value::Boolean(true),
+        unit: None,
+        previous: None,
+        quality: model::Quality::Good,
+        attributes: Vec::new(),
+    };
+    bench.take(Body::Observation { device: DeviceNo(1), freshness: Freshness::Live, readings: vec![switch] }, 1, None);
+    assert_eq!(bench.engine.accounts().confirmed, 1);
+}
+
+#[test]
+fn a_command_that_nobody_confirms_is_sent_again_and_then_fails() {
+    let mut bench = Bench::new(1, vec![(deployment("d", vec![each_reading()]), command_rule)]);
+    bench.live(1, 20.0);
+    for at in [1, 2] {
+        let rows: Vec<_> = bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).collect();
+        assert_eq!(rows.len(), usize::try_from(at).expect("small"), "the same effect each time");
+        assert_eq!(rows[0].outgoing.effect, rows[rows.len() - 1].outgoing.effect);
+        let settled = Settled { effect: rows[0].outgoing.effect, sink: "mqtt".into(), outcome: Outcome::Accepted, reason: None, attempt: 1 };
+        bench.take(Body::Settled(settled), at, None).advance(at + 1);
+    }
+    assert_eq!(bench.engine.accounts().failed, 1);
+}
+
+#[test]
+fn a_newer_command_supersedes_one_that_has_not_arrived() {
+    let mut bench = Bench::new(1, vec![(deployment("d", vec![each_reading()]), command_rule)]);
+    bench.live(1, 20.0).live(2, 21.0);
+    let accounts = bench.engine.accounts();
+    assert_eq!((accounts.superseded, accounts.waiting), (1, 1));
+}
+
+#[test]
+fn marketing_is_refused_until_consent_exists() {
+    fn offer(event: &Event, _: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+        if !matches!(event.cause, Cause::Observation(_)) {
+            return Ok(Vec::new());
+        }
+        Ok(vec![propose(Effect::Notification(Notification {
+            template: "offer".into(),
+            to: Audience::Group("staff".into()),
+            parameters: Vec::new(),
+            urgency: Urgency::Normal,
+            dedupe: None,
+            not_before: None,
+            expires_at: None,
+            attributes: Vec::new(),
+        }))])
+    }
+    let mut bench = Bench::new(1, vec![(deployment("d", vec![each_reading()]), offer)]);
+    bench.live(1, 20.0);
+    assert_eq!(verdicts(&bench), (vec!["no-consent".to_owned()], 0));
+    let mut service = deployment("d", vec![each_reading()]);
+    service.grants.notifications[0].class = Class::Service;
+    let mut bench = Bench::new(1, vec![(service, offer)]);
+    bench.live(1, 20.0);
+    assert_eq!(verdicts(&bench), (Vec::new(), 1));
+}
+
+#[test]
+fn rules_that_wake_each_other_stop_at_the_causal_limits() {
+    let echo = |name: &str| deployment(name, vec![Kind::Custom { name: "told".into() }, each_reading()]);
+    let mut bench = Bench::new(1, vec![(echo("a"), tell), (echo("b"), tell)]);
+    bench.live(1, 20.0);
+    let (refused, allowed) = verdicts(&bench);
+    assert!(allowed <= model::limits::EFFECTS_PER_ROOT as usize, "{allowed}");
+    assert!(refused.iter().any(|reason| reason == "too-many-effects" || reason == "too-deep"));
+}

@@ -1,0 +1,115 @@
+//! Failures, duplicates, partitions: what stays in order and what holds back whom.
+
+use super::*;
+
+#[test]
+fn a_failed_step_leaves_nothing_and_others_go_on() {
+    fn fails(event: &Event, host: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+        host.set("written", Value::Boolean(true), None).expect("room");
+        assert!(host.get("written").is_some());
+        Err(Failure::Permanent(format!("cannot do {}", event.trigger)))
+    }
+    fn looks(_: &Event, host: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+        assert!(host.get("written").is_none());
+        tell(&Event { ..dummy() }, host)
+    }
+    let mut bench = Bench::new(1, vec![(deployment("a", vec![each_reading()]), fails), (deployment("b", vec![each_reading()]), looks)]);
+    bench.live(1, 20.0);
+    assert_eq!(verdicts(&bench), (Vec::new(), 1));
+    let commit = &bench.turns[0].commits[0];
+    assert_eq!(commit.dead_letters.len(), 1);
+    assert!(commit.changes.iter().all(|change| change.table != store::Table::State));
+}
+
+fn dummy() -> Event {
+    Event {
+        id: "x".into(),
+        trigger: "".into(),
+        key: "".into(),
+        occurred_at: Instant(0),
+        received_at: Instant(0),
+        cause: Cause::Custom(model::event::Custom { name: "x".into(), attributes: Vec::new() }),
+        attributes: Vec::new(),
+    }
+}
+
+#[test]
+fn a_passing_failure_is_tried_again_in_order_and_holds_back_only_its_key() {
+    fn flaky(event: &Event, host: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+        let tried = event.attributes.iter().any(|(name, _)| &**name == "delayed");
+        if event.key == Name::from("fridge") && !tried {
+            return Err(Failure::Transient("not now".into()));
+        }
+        tell(event, host)
+    }
+    let mut spec = deployment("d", vec![each_reading()]);
+    spec.roles[0].members.push(DeviceNo(3));
+    let mut bench = Bench::new(1, vec![(spec, flaky)]);
+    bench.live(1, 1.0).take(reading(DeviceNo(3), 2.0), 1, None).take(reading(DeviceNo(1), 3.0), 1, None);
+    let done = |bench: &Bench| bench.decisions.iter().filter(|d| d.effect.is_some()).map(|d| d.key.to_string()).collect::<Vec<_>>();
+    assert_eq!(done(&bench), ["oven"]);
+    assert_eq!(bench.engine.accounts().pending, 2);
+    bench.advance(2);
+    assert_eq!(done(&bench), ["oven", "fridge", "fridge"]);
+    assert_eq!(bench.engine.accounts().pending, 0);
+}
+
+#[test]
+fn the_same_own_id_again_is_a_duplicate_and_equal_payloads_are_not() {
+    let mut bench = Bench::new(1, vec![(deployment("d", vec![each_reading()]), tell)]);
+    bench.live(1, 1.0).live(1, 1.0);
+    assert_eq!(bench.decisions.len(), 2);
+    let mut input = bench.input(reading(DeviceNo(1), 1.0), None);
+    input.own_id = true;
+    assert!(bench.engine.take(&input, minute(2)));
+    assert!(!bench.engine.take(&input, minute(3)));
+    bench.collect();
+    assert_eq!(bench.decisions.len(), 3);
+}
+
+#[test]
+fn a_redelivered_message_is_taken_once_and_a_reused_packet_is_new() {
+    let mut bench = Bench::new(1, vec![(deployment("d", vec![each_reading()]), tell)]);
+    let mut deliver = |device: u32, digest: u64, again: bool| {
+        let mut input = bench.input(reading(DeviceNo(device), 1.0), None);
+        input.redelivery = Some(model::input::Redelivery { session: "s".into(), packet: 7, again, digest });
+        let new = bench.engine.take(&input, minute(1));
+        bench.collect();
+        new
+    };
+    assert!(deliver(1, 10, false), "first part of a message");
+    assert!(deliver(3, 10, false), "second part of it");
+    assert!(!deliver(1, 10, true), "the first part again");
+    assert!(!deliver(3, 10, true), "the second part again");
+    assert!(deliver(1, 11, false), "another message under the same packet identifier");
+    assert!(deliver(3, 10, true), "not a redelivery: the identifier was used for another message since");
+}
+
+#[test]
+fn partitions_and_turn_boundaries_change_no_decision() {
+    let run = |partitions: u16, batch: usize| {
+        let mut everywhere = deployment("all", vec![each_reading(), held(Span::from_mins(3), None, Gap::Continue)]);
+        everywhere.key = KeyKind::One;
+        everywhere.roles[0].members = vec![DeviceNo(1), DeviceNo(2), DeviceNo(3)];
+        let mut by_device = deployment("own", vec![each_reading(), Kind::Custom { name: "told".into() }]);
+        by_device.roles[0].members = vec![DeviceNo(1), DeviceNo(2)];
+        let mut bench = Bench::new(partitions, vec![(everywhere, effects::command_rule), (by_device, tell)]);
+        for at in 1..20 {
+            let device = DeviceNo(u32::try_from(at % 3).expect("small") + 1);
+            let input = bench.input(reading(device, at as f64), None);
+            bench.engine.take(&input, minute(at));
+            if at as usize % batch == 0 {
+                bench.collect();
+            }
+        }
+        bench.collect();
+        let mut digest = crate::digest::RunDigest::default();
+        bench.decisions.iter().for_each(|decision| digest.add(decision));
+        (bench.decisions.len(), digest.finish())
+    };
+    let alone = run(1, 1);
+    assert!(alone.0 > 40, "the digest is over decisions");
+    for (partitions, batch) in [(1, 7), (1, 256), (5, 1), (16, 1), (16, 7), (16, 256)] {
+        assert_eq!(run(partitions, batch), alone, "{partitions} partitions, turns of {batch}");
+    }
+}
