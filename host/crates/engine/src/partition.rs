@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use model::deployment::Lifecycle;
 use model::guest::Instance;
 use model::input::{Body, HostEvent, TransferBody};
 use model::{Capability, Decision, DeviceNo, Id, Input, Instant, Name};
@@ -54,6 +55,8 @@ pub(crate) struct Partition {
     pub(crate) persistence: Persistence,
     /// Fuel burnt in this turn.
     pub(crate) fuel: u64,
+    /// Deployments that ran in this turn, possibly several times.
+    pub(crate) used: Vec<u32>,
     /// Twins changed since the last commit.
     pub(crate) dirty_twins: Vec<DeviceNo>,
     pub(crate) dirty_slots: Vec<u32>,
@@ -103,6 +106,7 @@ impl Partition {
             record: Record::default(),
             persistence,
             fuel: 0,
+            used: Vec::new(),
             dirty_twins: Vec::new(),
             dirty_slots: Vec::new(),
         };
@@ -233,29 +237,29 @@ impl Partition {
 
     /// Ends the turn: what changed becomes one commit.
     pub(crate) fn finish(&mut self) -> Record {
-        for state in &mut self.deployments {
-            let lives_on = state.instance.is_some() && state.handled < WARM_EVENTS;
-            if !lives_on {
-                state.instance = None;
-                state.handled = 0;
-            }
-        }
-        let plan = Arc::clone(&self.plan);
-        for (planned, state) in plan.deployments.iter().zip(&mut self.deployments) {
-            if planned.spec.lifecycle != model::deployment::Lifecycle::Warm {
-                state.instance = None;
-                state.handled = 0;
-            }
-        }
+        self.retire_instances();
         if self.persistence == Persistence::Store {
             self.write_changes();
         }
         self.dirty_twins.clear();
         self.dirty_slots.clear();
+        self.used.clear();
         self.fuel = 0;
         let mut record = std::mem::take(&mut self.record);
         record.commit.partition = self.number;
         record
+    }
+
+    /// Instances live for one turn, warm ones for many.
+    fn retire_instances(&mut self) {
+        for index in &self.used {
+            let state = &mut self.deployments[*index as usize];
+            let warm = self.plan.deployments[*index as usize].spec.lifecycle == Lifecycle::Warm;
+            if !warm || state.handled >= WARM_EVENTS {
+                state.instance = None;
+                state.handled = 0;
+            }
+        }
     }
 
     fn write_changes(&mut self) {
@@ -274,10 +278,13 @@ impl Partition {
         for index in slots {
             self.write_slot(index);
         }
-        let plan = Arc::clone(&self.plan);
-        for (planned, state) in plan.deployments.iter().zip(&mut self.deployments) {
+        let mut used = std::mem::take(&mut self.used);
+        used.sort_unstable();
+        used.dedup();
+        for index in &used {
+            let state = &mut self.deployments[*index as usize];
             if std::mem::take(&mut state.dirty) {
-                let key = rows::key(&[planned.spec.name.as_bytes()]);
+                let key = rows::key(&[self.plan.deployments[*index as usize].spec.name.as_bytes()]);
                 self.record.change(Table::Deployment, key, Some(rows::encode(&state.row)));
             }
         }

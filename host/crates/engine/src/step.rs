@@ -70,6 +70,7 @@ impl Partition {
     fn call(&mut self, wake: &Wake) -> Result<Vec<Proposal>, Failure> {
         let plan = Arc::clone(&self.plan);
         let planned = &plan.deployments[wake.deployment as usize];
+        self.used.push(wake.deployment);
         let state = &mut self.deployments[wake.deployment as usize];
         let mut instance = match state.instance.take() {
             Some(instance) => instance,
