@@ -330,14 +330,15 @@ impl Partition {
     /// An event for every rule that listens: in this partition at once, elsewhere by transfer.
     fn emit(&mut self, case: &Case<'_>, emission: &Emission, origin: &Origin) {
         self.accounts.inner += 1;
-        let device = emission.device.as_ref().and_then(|id| self.plan.devices.named(id)).map(|device| device.number);
-        let home = device.and_then(|device| self.plan.partition_of_device(device)).unwrap_or(self.number);
-        if home == self.number {
-            self.deliver_emission(emission, &case.wake.event.key, origin);
-        } else {
-            let decision = self.effect_decision(case, Passage::default());
-            let body = TransferBody::Effect { origin: origin.clone(), decision: Box::new(decision) };
-            self.transfers.push(Outbound { to: home, body });
+        let plan = Arc::clone(&self.plan);
+        for to in plan.listeners.get(&emission.name).into_iter().flatten().copied() {
+            if to == self.number {
+                self.deliver_emission(emission, &case.wake.event.key, origin);
+            } else {
+                let decision = self.effect_decision(case, Passage::default());
+                let body = TransferBody::Effect { origin: origin.clone(), decision: Box::new(decision) };
+                self.transfers.push(Outbound { to, body });
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use model::device::Confirm;
 use model::effect::Target;
 use model::event::{Cause, Completion, Event, Outcome, Reading};
 use model::input::{Origin, Settled, TransferBody};
-use model::outgoing::Outgoing;
+use model::outgoing::{Outgoing, OutgoingBody};
 use model::{Capability, DeviceNo, Id, Instant, Name, Value};
 use serde::{Deserialize, Serialize};
 use store::{OutboxRow, Table};
@@ -52,7 +52,9 @@ impl Flight {
         confirm: Option<Confirm>,
         outgoing: &Outgoing,
     ) -> Self {
-        let again = confirm.is_some_and(|confirm| confirm.retries > 0) && desired.is_some();
+        // What is sent at most once is kept to be marked before it is sent.
+        let once = matches!(outgoing.body, OutgoingBody::Command { momentary: true, .. });
+        let again = once || confirm.is_some_and(|confirm| confirm.retries > 0) && desired.is_some();
         Self {
             origin,
             target,

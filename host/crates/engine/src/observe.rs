@@ -377,12 +377,18 @@ impl Partition {
                 (State::Held(held), Kind::Held { .. }) => {
                     slot.dirty |= held.interrupt(kind, before.before(lag), &mut transitions);
                 }
+                // A schedule that is new missed nothing while the host was down; from now on it can.
+                (State::Schedule(last), Kind::Schedule(_)) if slot.fresh => {
+                    *last = now;
+                    slot.dirty = true;
+                }
                 (State::Silence(silence), Kind::Silence { .. }) if silence.began.is_none() => {
                     silence.from = now;
                     slot.dirty = true;
                 }
                 _ => {}
             }
+            self.slots[index].fresh = false;
             self.touched(index);
             self.wake_for(index, &transitions, 0, &mut wakes);
         }

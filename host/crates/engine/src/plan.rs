@@ -48,6 +48,8 @@ pub(crate) struct Plan {
     pub(crate) routes: FxHashMap<DeviceNo, SmallVec<[u16; 4]>>,
     /// The partitions in which some rule listens to raw messages.
     pub(crate) message_partitions: Vec<u16>,
+    /// The partitions in which some rule listens to an emission, by its name.
+    pub(crate) listeners: BTreeMap<Name, Vec<u16>>,
     /// Which deployments keep histories of a device, in order.
     pub(crate) histories: FxHashMap<DeviceNo, Vec<u32>>,
     /// Topics that belong to devices: no rule may publish there.
@@ -110,6 +112,7 @@ impl Plan {
             deployments,
             routes: FxHashMap::default(),
             message_partitions: Vec::new(),
+            listeners: BTreeMap::new(),
             histories: FxHashMap::default(),
             device_topics,
         };
@@ -123,6 +126,7 @@ impl Plan {
             routes.entry(device.number).or_default().push(self.partition_of_site(&device.site));
         }
         let mut listening = Vec::new();
+        let mut listeners: BTreeMap<Name, Vec<u16>> = BTreeMap::new();
         for (number, planned) in (0_u32..).zip(&self.deployments) {
             let spec = &planned.spec;
             for member in spec.roles.iter().flat_map(|role| &role.members) {
@@ -135,15 +139,26 @@ impl Plan {
                     keeping.push(number);
                 }
             }
-            if spec.triggers.iter().any(|trigger| matches!(trigger.kind, Kind::Message { .. })) {
-                let hears = |partition: &u16| !self.keys_in(spec, *partition).is_empty();
-                listening.extend((0..self.partitions).filter(hears));
+            let hears = |partition: &u16| !self.keys_in(spec, *partition).is_empty();
+            for trigger in &spec.triggers {
+                match &trigger.kind {
+                    Kind::Message { .. } => listening.extend((0..self.partitions).filter(hears)),
+                    Kind::Custom { name } => {
+                        listeners.entry(name.clone()).or_default().extend((0..self.partitions).filter(hears));
+                    }
+                    _ => {}
+                }
             }
+        }
+        for partitions in listeners.values_mut() {
+            partitions.sort_unstable();
+            partitions.dedup();
         }
         listening.sort_unstable();
         listening.dedup();
         self.histories.retain(|_, keeping| !keeping.is_empty());
         self.message_partitions = listening;
+        self.listeners = listeners;
         self.routes = routes;
     }
 

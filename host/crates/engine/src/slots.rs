@@ -38,6 +38,7 @@ impl Partition {
             let mut slot = Slot::new(binding, &trigger.spec.kind, self.clock);
             if let Some(row) = states.remove(&key).filter(|row| row.fingerprint == trigger.fingerprint) {
                 slot.state = row.state;
+                slot.fresh = false;
             }
             self.slots.push(slot);
         }

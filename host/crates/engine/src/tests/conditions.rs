@@ -201,3 +201,21 @@ fn a_schedule_missed_while_down_fires_once_and_says_how_many() {
     });
     assert_eq!(topics.collect::<Vec<_>>(), ["out/0", "out/0", "out/3", "out/0"]);
 }
+
+#[test]
+fn a_schedule_that_is_new_after_downtime_missed_nothing() {
+    let kind = Kind::Schedule(Schedule {
+        cron: "*/10 * * * *".into(),
+        zone: "UTC".into(),
+        overdue: Overdue::Fire,
+        spring: Spring::After,
+        autumn: None,
+    });
+    let old = || vec![(deployment("d", vec![each_reading()]), tell as Rule)];
+    let mut bench = Bench::new(1, old());
+    bench.live(1, 5.0);
+    let both = vec![(deployment("d", vec![each_reading()]), tell as Rule), (deployment("e", vec![kind]), tell)];
+    bench.crash(1, both);
+    bench.take(started(), 65, None).advance(70);
+    bench.check(&[("observation", 1), ("schedule", 70)]);
+}

@@ -102,3 +102,34 @@ fn rules_that_wake_each_other_stop_at_the_causal_limits() {
     assert!(allowed <= model::limits::EFFECTS_PER_ROOT as usize, "{allowed}");
     assert!(refused.iter().any(|reason| reason == "too-many-effects" || reason == "too-deep"));
 }
+
+#[test]
+fn a_momentary_command_is_marked_before_it_is_sent() {
+    let toggles = |event: &Event, _: &mut dyn Host| {
+        let Cause::Observation(_) = &event.cause else { return Ok(Vec::new()) };
+        let command = Command {
+            target: Target::Role("probe".into()),
+            action: "toggle".into(),
+            arguments: Vec::new(),
+            priority: None,
+            hold: None,
+            expires_at: None,
+            only_if: Vec::new(),
+            attributes: Vec::new(),
+        };
+        Ok(vec![propose(Effect::Command(command))])
+    };
+    let mut spec = deployment("d", vec![each_reading()]);
+    spec.grants.commands[0].action = "toggle".into();
+    let mut bench = Bench::new(1, vec![(spec, toggles)]);
+    bench.live(1, 20.0);
+    let row = |bench: &Bench| bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).last().cloned().expect("a command");
+    let first = row(&bench);
+    assert_eq!(first.attempts, 0);
+    let sending = Outcome::Other("sending".into());
+    let marked = Settled { effect: first.outgoing.effect, sink: "mqtt".into(), outcome: sending, reason: None, attempt: 1 };
+    bench.take(Body::Settled(marked), 1, None);
+    let second = row(&bench);
+    assert_eq!((second.attempts, second.outgoing.effect), (1, first.outgoing.effect));
+    assert_eq!(bench.engine.accounts().waiting, 1);
+}

@@ -80,7 +80,7 @@ fn device(number: u32, id: &str, site: &str) -> Device {
         site: site.into(),
         source: None,
         availability: None,
-        commands: BTreeMap::from([("on".into(), on)]),
+        commands: BTreeMap::from([("toggle".into(), Action { sets: None, momentary: true, ..on.clone() }), ("on".into(), on)]),
         confirm: Confirm { within: Span::from_secs(5), retries: 1 },
         about: Vec::new(),
     }

@@ -93,7 +93,11 @@ fn partitions_and_turn_boundaries_change_no_decision() {
         everywhere.roles[0].members = vec![DeviceNo(1), DeviceNo(2), DeviceNo(3)];
         let mut by_device = deployment("own", vec![each_reading(), Kind::Custom { name: "told".into() }]);
         by_device.roles[0].members = vec![DeviceNo(1), DeviceNo(2)];
-        let mut bench = Bench::new(partitions, vec![(everywhere, effects::command_rule), (by_device, tell)]);
+        let mut listener = deployment("zeta", vec![Kind::Custom { name: "told".into() }]);
+        listener.key = KeyKind::One;
+        listener.grants.emit = Vec::new();
+        let rules: [(Deployment, Rule); 3] = [(everywhere, effects::command_rule), (by_device, tell), (listener, tell)];
+        let mut bench = Bench::new(partitions, rules.into());
         for at in 1..20 {
             let device = DeviceNo(u32::try_from(at % 3).expect("small") + 1);
             let input = bench.input(reading(device, at as f64), None);

@@ -24,6 +24,8 @@ use truth::{Truth, truth};
 pub(crate) struct Slot {
     pub(crate) binding: Binding,
     pub(crate) state: State,
+    /// Nothing is known of it from before.
+    pub(crate) fresh: bool,
     /// Changed since the last commit.
     pub(crate) dirty: bool,
     /// The clock's instant at which it stands in the timers.
@@ -79,7 +81,7 @@ impl Slot {
             Kind::Schedule(_) => State::Schedule(now),
             Kind::Reading { .. } | Kind::Message { .. } | Kind::Custom { .. } => State::Nothing,
         };
-        Self { binding, state, dirty: false, armed: None }
+        Self { binding, state, fresh: true, dirty: false, armed: None }
     }
 
     /// Decides every deadline up to and including `to`, in event time, before anything else of that instant happens.
