@@ -10,7 +10,9 @@ use super::{Usage, output};
 
 /// Writes a verified copy of the store into a new file.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  pointsman backup /backups/hub-monday.db\n  pointsman backup hub.db -c /etc/pointsman/pointsman.toml")]
+#[command(
+    after_help = "Examples:\n  pointsman backup /backups/hub-monday.db\n  pointsman backup hub.db -c /etc/pointsman/pointsman.toml"
+)]
 pub(crate) struct Backup {
     /// The file to write; it must not exist yet.
     file: PathBuf,
@@ -22,7 +24,8 @@ impl Backup {
     pub(crate) fn run(self) -> Result<()> {
         let host = reach::read_host(&self.config)?;
         // The host's working folder is not ours.
-        let file = std::path::absolute(&self.file).with_context(|| format!("failed to find {}", self.file.display()))?;
+        let file =
+            std::path::absolute(&self.file).with_context(|| format!("failed to find {}", self.file.display()))?;
         if file.exists() {
             return Err(Usage(format!("{} exists already", self.file.display())).into());
         }

@@ -35,7 +35,11 @@ impl Check {
         let sandbox = Sandbox::new(Options { cache: None, pooling: Pooling::Auto })?;
         match examine(&self.config, &sandbox) {
             Ok(sound) => {
-                if self.json { output::print(summary(&sound)) } else { output::print(lines(&sound)) }
+                if self.json {
+                    output::print(summary(&sound))
+                } else {
+                    output::print(lines(&sound))
+                }
                 Ok(())
             }
             Err(problems) => {

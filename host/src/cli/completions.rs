@@ -6,7 +6,9 @@ use clap_complete::Shell;
 
 /// Prints the completions of a shell.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  pointsman completions bash > /etc/bash_completion.d/pointsman\n  pointsman completions fish > ~/.config/fish/completions/pointsman.fish")]
+#[command(
+    after_help = "Examples:\n  pointsman completions bash > /etc/bash_completion.d/pointsman\n  pointsman completions fish > ~/.config/fish/completions/pointsman.fish"
+)]
 pub(crate) struct Completions {
     shell: Shell,
 }

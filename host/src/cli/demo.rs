@@ -10,7 +10,9 @@ use crate::demo::{self, MissingPackage};
 
 /// Runs the example rules against a simulated home, wearable and truck, in a temporary folder.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  cargo xtask demo\n  pointsman demo --packages target/packages --duration 30s\n  NO_COLOR=1 pointsman demo --duration 1m > demo.log")]
+#[command(
+    after_help = "Examples:\n  cargo xtask demo\n  pointsman demo --packages target/packages --duration 30s\n  NO_COLOR=1 pointsman demo --duration 1m > demo.log"
+)]
 pub(crate) struct Demo {
     /// Folder with the packages of the example rules, each under its rule's name.
     #[arg(long, value_name = "DIR", default_value = "rules-examples/packages")]

@@ -80,7 +80,11 @@ impl List {
             Reach::Running(client) => ask_all(&client).await?,
             Reach::Stopped => from_store(&host)?,
         };
-        if self.json { output::print(Json::Array(devices)) } else { output::print(table::list(&devices)) }
+        if self.json {
+            output::print(Json::Array(devices))
+        } else {
+            output::print(table::list(&devices))
+        }
         Ok(())
     }
 }
@@ -95,7 +99,11 @@ impl Show {
                 device.with_context(|| format!("there is no device `{}`", self.id))?
             }
         };
-        if self.json { output::print(device) } else { output::print(table::show(&device)) }
+        if self.json {
+            output::print(device)
+        } else {
+            output::print(table::show(&device))
+        }
         Ok(())
     }
 }
@@ -104,7 +112,9 @@ impl Send {
     async fn run(self) -> Result<()> {
         let host = reach::read_host(&self.config)?;
         let Reach::Running(client) = Reach::of(&host).await? else {
-            return Err(Usage("no host is running: a command needs one, start it with `pointsman run`".to_owned()).into());
+            return Err(
+                Usage("no host is running: a command needs one, start it with `pointsman run`".to_owned()).into()
+            );
         };
         let arguments: Map<String, Json> = self.arguments.into_iter().collect();
         let command = Manual { device: self.id, action: self.action, arguments };

@@ -31,7 +31,11 @@ impl Doctor {
                 Reach::Stopped => Ok(stopped(&host).await),
             }
         })?;
-        if self.json { output::print(&report) } else { output::print(lines(&report)) }
+        if self.json {
+            output::print(&report)
+        } else {
+            output::print(lines(&report))
+        }
         let failed = report["checks"].as_array().into_iter().flatten().filter(|check| check["ok"] == false).count();
         match failed {
             0 => Ok(()),

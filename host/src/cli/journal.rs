@@ -31,7 +31,9 @@ enum Command {
 
 /// Writes what was observed as a recording that `replay` reads.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  pointsman journal export yesterday.jsonl --from 2026-05-02T00:00:00Z --to 2026-05-03T00:00:00Z\n  pointsman journal export - | zstd > all.jsonl.zst")]
+#[command(
+    after_help = "Examples:\n  pointsman journal export yesterday.jsonl --from 2026-05-02T00:00:00Z --to 2026-05-03T00:00:00Z\n  pointsman journal export - | zstd > all.jsonl.zst"
+)]
 struct Export {
     /// The file to write; `-` for standard output.
     #[arg(default_value = "-")]
@@ -98,12 +100,12 @@ impl Export {
                     file.shutdown().await.with_context(|| format!("failed to write {}", self.file.display()))?;
                 }
             }
-            Reach::Stopped => self.from_store(&host, &range)?,
+            Reach::Stopped => self.write_from_store(&host, &range)?,
         }
         Ok(())
     }
 
-    fn from_store(&self, host: &config::Host, range: &Range) -> Result<()> {
+    fn write_from_store(&self, host: &config::Host, range: &Range) -> Result<()> {
         let reader = reach::reader(host)?;
         check_partition(range.partition, &reader)?;
         let devices = reach::devices(host, Some(&reader))?;
@@ -131,7 +133,11 @@ impl Stat {
             Reach::Running(client) => client.get("/v1/journal/stat").await?,
             Reach::Stopped => api::stat(&reach::reader(&host)?)?,
         };
-        if self.json { output::print(stat) } else { output::print(table::stat(&stat)) }
+        if self.json {
+            output::print(stat)
+        } else {
+            output::print(table::stat(&stat))
+        }
         Ok(())
     }
 }
@@ -140,16 +146,18 @@ impl Check {
     async fn run(self) -> Result<()> {
         let host = reach::read_host(&self.config)?;
         let found: Json = match Reach::of(&host).await? {
-            Reach::Running(client) => {
-                client.post("/v1/journal/verify", &Verify { partition: self.partition }).await?
-            }
+            Reach::Running(client) => client.post("/v1/journal/verify", &Verify { partition: self.partition }).await?,
             Reach::Stopped => {
                 let reader = reach::reader(&host)?;
                 check_partition(self.partition, &reader)?;
                 api::verify(&reader, self.partition)?
             }
         };
-        if self.json { output::print(&found) } else { output::print(table::verified(&found)) }
+        if self.json {
+            output::print(&found)
+        } else {
+            output::print(table::verified(&found))
+        }
         match table::sum(&found, "damaged") {
             0 => Ok(()),
             damaged => bail!("{damaged} rows of the journal are damaged"),
@@ -165,7 +173,8 @@ fn check_partition(partition: Option<u16>, reader: &store::Reader) -> Result<()>
     match partition.filter(|partition| *partition >= reader.partitions()) {
         Some(partition) => {
             let count = reader.partitions();
-            Err(super::Usage(format!("there is no partition {partition}: the store has {count}, counted from 0")).into())
+            Err(super::Usage(format!("there is no partition {partition}: the store has {count}, counted from 0"))
+                .into())
         }
         None => Ok(()),
     }

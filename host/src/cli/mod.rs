@@ -15,8 +15,6 @@ mod restore;
 mod rule;
 mod run;
 
-pub(crate) use run::stopped;
-
 use std::path::PathBuf;
 use std::process::ExitCode;
 

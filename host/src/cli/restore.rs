@@ -8,7 +8,9 @@ use super::{output, reach};
 
 /// Puts a backup into an empty data folder.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  pointsman restore /backups/hub-monday.db\n  pointsman restore hub.db --into /tmp/look-at-it")]
+#[command(
+    after_help = "Examples:\n  pointsman restore /backups/hub-monday.db\n  pointsman restore hub.db --into /tmp/look-at-it"
+)]
 pub(crate) struct Restore {
     /// What `pointsman backup` wrote.
     file: PathBuf,

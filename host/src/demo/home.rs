@@ -36,7 +36,7 @@ impl Home {
         Self {
             story: Story::of_seconds(60),
             laundry: Story::of_seconds(240),
-            chance: Chance::new(seed ^ 0x0068_6f6d_65),
+            chance: Chance::new(seed ^ 0x686f_6d65),
             room: 20.4,
             setpoint: 21.0,
             window: false,
@@ -89,7 +89,8 @@ impl Home {
             say(valve(self.valve, Some("somebody opens the main valve by hand")));
         }
         if self.laundry.is_at(5.0) || self.laundry.is_at(135.0) {
-            let note = if self.laundry.is_at(5.0) { "the washing machine starts" } else { "the washing machine is done" };
+            let note =
+                if self.laundry.is_at(5.0) { "the washing machine starts" } else { "the washing machine is done" };
             say(washer(self.washer, Some(note)));
         }
     }
@@ -118,7 +119,12 @@ impl Machine for Home {
         self.laundry.step();
         self.physics();
         if self.story.is_first() {
-            reports.extend([window(self.window, None), leak(self.leak, None), valve(self.valve, None), lamp(self.lamp)]);
+            reports.extend([
+                window(self.window, None),
+                leak(self.leak, None),
+                valve(self.valve, None),
+                lamp(self.lamp),
+            ]);
             reports.push(hall(self.motion, self.lux(), None));
         }
         self.people(reports);

@@ -96,11 +96,12 @@ async fn poll(mut events: EventLoop, filters: usize, ready: oneshot::Sender<()>,
                 tokio::time::sleep(AGAIN).await;
             }
         }
-        if connected && standing >= filters {
-            if let Some(ready) = ready.take() {
-                // Whoever waited may have given up.
-                let _ = ready.send(());
-            }
+        if connected
+            && standing >= filters
+            && let Some(ready) = ready.take()
+        {
+            // Whoever waited may have given up.
+            let _ = ready.send(());
         }
     }
 }

@@ -20,6 +20,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use engine::Turn;
 use model::Span;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
 use crate::app::{App, Observer};
@@ -54,21 +55,25 @@ pub(crate) struct Options {
 /// # Errors
 /// [`MissingPackage`]; whatever keeps a host from running.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let stage = Stage::set(&options.packages)?;
-    let installation = Installation::read(config::Host::load(&stage.config())?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .enable_all()
         .build()
         .context("failed to start the runtime")?;
-    let tally = runtime.block_on(play(installation, options))?;
+    let ending = {
+        let _inside = runtime.enter();
+        Ending::prepare().context("failed to listen for signals")?
+    };
+    let stage = Stage::set(&options.packages)?;
+    let installation = Installation::read(config::Host::load(&stage.config())?)?;
+    let tally = runtime.block_on(play(installation, options, ending))?;
     drop(runtime);
     stage.strike()?;
     output::say(format_args!("{tally}\nnothing is left of it"));
     Ok(())
 }
 
-async fn play(installation: Installation, options: &Options) -> Result<Tally> {
+async fn play(installation: Installation, options: &Options, ending: Ending) -> Result<Tally> {
     let (desk, news) = Desk::new();
     let app = App::build(installation, Some(observer(desk.clone()))).await?;
     let broker = app.broker().context("the demo's host has no broker")?;
@@ -77,33 +82,68 @@ async fn play(installation: Installation, options: &Options) -> Result<Tally> {
         output::say(format_args!("api      http://{api}/v1/devices"));
     }
     output::say("a home, a wearable and a truck; minutes are seconds here; stop with Ctrl-C\n");
-    let view = tokio::spawn(View::new(options.all).watch(news));
+    let mut view = tokio::spawn(View::new(options.all).watch(news));
+    let mut seen = None;
     let mut devices = open(broker, options.seed, &desk).await?;
-    let duration = options.duration;
     app.run(async {
-        match duration {
-            // Both only signal; nothing is lost when the other is dropped.
-            Some(span) => tokio::select! {
-                () = crate::cli::stopped() => {}
-                () = tokio::time::sleep(Duration::from_micros(span.0)) => {}
-            },
-            None => crate::cli::stopped().await,
+        tokio::select! {
+            // All only signal; nothing is lost when the others are dropped.
+            () = ending.wait(options.duration) => {}
+            // Nobody looks any more: standard output was closed.
+            ended = &mut view => seen = Some(ended),
         }
         // Before the host, or they would see their broker go.
         devices.shutdown().await;
     })
     .await?;
-    desk.end().await;
-    view.await.context("the view ended early")
+    let seen = match seen {
+        Some(ended) => ended,
+        None => {
+            desk.end().await;
+            view.await
+        }
+    };
+    seen.context("the view ended early")
+}
+
+/// What ends the demo from outside. Made before anything that must be taken away: from then on a signal waits here.
+struct Ending {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Ending {
+    fn prepare() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits until the time is up, or somebody ends the demo or closes its terminal.
+    async fn wait(mut self, duration: Option<Span>) {
+        let up = async {
+            match duration {
+                Some(span) => tokio::time::sleep(Duration::from_micros(span.0)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            // All only signal; nothing is lost when the others are dropped.
+            () = up => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
 }
 
 /// Connects devices and people, and lets them begin.
 async fn open(broker: SocketAddr, seed: u64, desk: &Desk) -> Result<JoinSet<()>> {
-    let machines: [Box<dyn Machine>; 3] = [
-        Box::new(home::Home::new(seed)),
-        Box::new(wearable::Wearable::new(seed)),
-        Box::new(truck::Truck::new(seed)),
-    ];
+    let machines: [Box<dyn Machine>; 3] =
+        [Box::new(home::Home::new(seed)), Box::new(wearable::Wearable::new(seed)), Box::new(truck::Truck::new(seed))];
     let mut devices = JoinSet::new();
     let people = Link::open("people", broker, &["notifications"]).await?;
     devices.spawn(read_notifications(people, desk.clone()));

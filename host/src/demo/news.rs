@@ -13,17 +13,33 @@ const WAITING: usize = 1_024;
 #[derive(Debug)]
 pub(super) enum News {
     /// A device said something; with a note where a person would have seen it.
-    Message { place: &'static str, note: Option<&'static str> },
+    Message {
+        place: &'static str,
+        note: Option<&'static str>,
+    },
     /// The host decided.
     Decision(Box<Decision>),
     /// A rule logged a line.
-    Log { deployment: Name, message: String },
+    Log {
+        deployment: Name,
+        message: String,
+    },
     /// A command reached its device.
-    Command { place: &'static str, does: String },
+    Command {
+        place: &'static str,
+        does: String,
+    },
     /// A message reached people.
-    Notification { group: String, title: String, body: String },
+    Notification {
+        group: String,
+        title: String,
+        body: String,
+    },
     /// How things stand at a place.
-    State { place: &'static str, state: String },
+    State {
+        place: &'static str,
+        state: String,
+    },
     End,
 }
 

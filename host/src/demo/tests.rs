@@ -76,7 +76,8 @@ fn a_heart_races_at_rest_longer_than_five_seconds_and_not_after_the_run() {
 #[test]
 fn the_truck_brakes_harder_than_people_like_and_not_harder_than_tyres_can() {
     let reports = seconds(&mut Truck::new(3), 60);
-    let speeds: Vec<f64> = of(&reports, "trucks/truck-7").iter().filter_map(|payload| payload["speed"].as_f64()).collect();
+    let speeds: Vec<f64> =
+        of(&reports, "trucks/truck-7").iter().filter_map(|payload| payload["speed"].as_f64()).collect();
     // Its notes come between two seconds, so that some steps are a quarter apart: the second before is the measure.
     let hardest = speeds.windows(2).map(|pair| (pair[0] - pair[1]) / 3.6).fold(0.0, f64::max);
     assert!(hardest > 3.5 && hardest < 12.0, "{hardest}");
@@ -98,7 +99,10 @@ fn the_cargo_leaves_its_range_while_the_door_is_open_and_comes_back() {
 fn the_truck_stands_far_from_its_depot_and_ends_there() {
     let mut truck = Truck::new(3);
     let longitude = |reports: &[Report]| {
-        of(reports, "trucks/truck-7").last().and_then(|payload| payload["gps"]["longitude"].as_f64()).expect("a position")
+        of(reports, "trucks/truck-7")
+            .last()
+            .and_then(|payload| payload["gps"]["longitude"].as_f64())
+            .expect("a position")
     };
     let away = longitude(&seconds(&mut truck, 20));
     assert!(away > 13.41, "{away}");

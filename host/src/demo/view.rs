@@ -4,14 +4,13 @@ mod words;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::{Decision, Effect, Verdict};
 use owo_colors::{OwoColorize as _, Stream, Style};
 
 use super::news::{News, Outlet};
-use crate::cli::output;
 use crate::system_clock::boot;
 
 /// Where the text of a line begins.
@@ -26,6 +25,8 @@ pub(super) struct View {
     states: BTreeMap<&'static str, String>,
     tally: Tally,
     all: bool,
+    /// Standard output was closed: nobody looks any more.
+    gone: bool,
 }
 
 /// What the demo came to.
@@ -44,7 +45,7 @@ impl View {
             let style = ProgressStyle::with_template("{wide_msg}").expect("our own templates are valid");
             ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout()).with_style(style)
         });
-        Self { began: boot(), bar, states: BTreeMap::new(), tally: Tally::default(), all }
+        Self { began: boot(), bar, states: BTreeMap::new(), tally: Tally::default(), all, gone: false }
     }
 
     pub(super) async fn watch(mut self, mut outlet: Outlet) -> Tally {
@@ -53,6 +54,9 @@ impl View {
                 break;
             }
             self.show(news);
+            if self.gone {
+                break;
+            }
         }
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -79,7 +83,7 @@ impl View {
             }
             News::Notification { group, title, body } => {
                 self.tally.notifications += 1;
-                let text = format!("{} reads: {} {body}", name(&group), paint(&title, Style::new().bold()));
+                let text = format!("{} reads: {}: {body}", name(&group), paint(&title, Style::new().bold()));
                 self.line("effect", Style::new().magenta(), &text);
             }
             News::State { place, state } => self.state(place, state),
@@ -94,7 +98,10 @@ impl View {
         }
         let style = verdict_style(decision.verdict);
         let reason = decision.reason.as_deref();
-        let verdict = reason.map_or_else(|| decision.verdict.word().to_owned(), |reason| format!("{}: {reason}", decision.verdict.word()));
+        let verdict = reason.map_or_else(
+            || decision.verdict.word().to_owned(),
+            |reason| format!("{}: {reason}", decision.verdict.word()),
+        );
         let text = format!("{} {}  {}", name(&decision.deployment), words::what(decision), paint(&verdict, style));
         self.line("decision", style, &text);
         if let Some(because) = &decision.because {
@@ -108,21 +115,25 @@ impl View {
         if let Some(bar) = &self.bar {
             let states: Vec<_> = self.states.iter().map(|(place, state)| format!("{place}: {state}")).collect();
             let decisions: u64 = self.tally.verdicts.values().sum();
-            bar.set_message(format!("{}  |  {} messages, {decisions} decisions", states.join("  |  "), self.tally.messages));
+            bar.set_message(format!(
+                "{}  |  {} messages, {decisions} decisions",
+                states.join("  |  "),
+                self.tally.messages
+            ));
         }
     }
 
-    fn line(&self, kind: &str, style: Style, text: &str) {
+    fn line(&mut self, kind: &str, style: Style, text: &str) {
         let seconds = (boot() - self.began) / 1_000_000;
         let time = format!("{:3}:{:02}", seconds / 60, seconds % 60);
         let kind = format!("{kind:<10}");
         self.print(&format!("{}  {} {text}", paint(&time, Style::new().dimmed()), paint(&kind, style)));
     }
 
-    fn print(&self, line: &str) {
+    fn print(&mut self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
-            None => output::print(line),
+            None => self.gone = writeln!(std::io::stdout(), "{line}").is_err(),
         }
     }
 }

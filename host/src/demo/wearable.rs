@@ -66,7 +66,11 @@ impl Machine for Wearable {
         let note = self.note();
         if note.is_some() || self.story.is_every(1.0) {
             let rate = (self.rate + self.chance.noise(1.2)).round();
-            reports.push(Report { topic: "wearables/watch", payload: json!({"hr": rate, "activity": self.activity()}), note });
+            reports.push(Report {
+                topic: "wearables/watch",
+                payload: json!({"hr": rate, "activity": self.activity()}),
+                note,
+            });
         }
     }
 

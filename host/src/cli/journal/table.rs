@@ -17,7 +17,9 @@ pub(super) fn stat(stat: &Json) -> String {
     }
     let mut sums = Table::new();
     sums.load_style(presets::NOTHING);
-    for name in ["decisions", "quiet-decisions", "outbox", "dead-letters", "devices", "file-bytes", "free-bytes", "log-bytes"] {
+    for name in
+        ["decisions", "quiet-decisions", "outbox", "dead-letters", "devices", "file-bytes", "free-bytes", "log-bytes"]
+    {
         sums.add_row([name.to_owned(), text(&store[name])]);
     }
     for (name, count) in stat["accounts"].as_object().into_iter().flatten() {
@@ -44,7 +46,12 @@ pub(super) fn verified(found: &Json) -> String {
         let [present, deleted, damaged] = cells;
         table.add_row([text(&row["partition"]), present, deleted, damaged, damage.join(", ")]);
     }
-    format!("{table}\n\n{} rows present, {} deleted, {} damaged", sum(found, "present"), sum(found, "deleted"), sum(found, "damaged"))
+    format!(
+        "{table}\n\n{} rows present, {} deleted, {} damaged",
+        sum(found, "present"),
+        sum(found, "deleted"),
+        sum(found, "damaged")
+    )
 }
 
 /// One count over all partitions.

@@ -19,7 +19,9 @@ pub(super) fn what(decision: &Decision) -> String {
         Effect::Relinquish(relinquishment) => {
             format!("lets go of {} of {}", relinquishment.capability, target(&relinquishment.target))
         }
-        Effect::Notification(notification) => format!("tells {}: {}", audience(&notification.to), notification.template),
+        Effect::Notification(notification) => {
+            format!("tells {}: {}", audience(&notification.to), notification.template)
+        }
         Effect::SetTimer(timer) => format!("timer {} at {}", timer.name, timer.due),
         Effect::CancelTimer(name) => format!("no more timer {name}"),
         Effect::Cancel(tag) => format!("withdraws {tag}"),
