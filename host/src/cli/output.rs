@@ -1,6 +1,6 @@
 //! How the command line speaks: errors with their causes, progress on standard error, data on standard output.
 
-#![expect(clippy::print_stderr, clippy::print_stdout, reason = "the only module that talks to the terminal")]
+#![expect(clippy::print_stderr, reason = "the only module that talks to the terminal")]
 
 use std::io::IsTerminal as _;
 
@@ -20,8 +20,11 @@ pub(crate) fn say(line: impl std::fmt::Display) {
 }
 
 /// A line of data.
+///
+/// Whoever reads it may have heard enough, as `head` has: then there is nobody left to tell.
 pub(crate) fn print(line: impl std::fmt::Display) {
-    println!("{line}");
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// A bar over `total` bytes or items; silent where standard error is no terminal.

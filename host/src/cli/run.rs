@@ -1,5 +1,7 @@
 //! `pointsman run`: the host.
 
+use std::io::IsTerminal as _;
+
 use anyhow::{Context as _, Result};
 
 use super::output;
@@ -50,7 +52,8 @@ const WORKERS: usize = 2;
 pub(crate) fn start_logging(filter: &str, json: bool) -> Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(filter)
         .map_err(|error| super::Usage(format!("--log `{filter}`: {error}")))?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     if json { subscriber.json().init() } else { subscriber.init() }
     Ok(())
 }
