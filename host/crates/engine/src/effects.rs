@@ -344,7 +344,8 @@ impl Partition {
 
     pub(crate) fn deliver_emission(&mut self, emission: &Emission, from: &Name, origin: &Origin) {
         let plan = Arc::clone(&self.plan);
-        for slot in &self.slots {
+        for index in &self.listening {
+            let slot = &self.slots[*index as usize];
             let planned = &plan.deployments[slot.binding.deployment as usize];
             let trigger = &planned.triggers[slot.binding.trigger as usize].spec;
             let model::trigger::Kind::Custom { name } = &trigger.kind else { continue };

@@ -314,7 +314,8 @@ impl Partition {
     pub(crate) fn message(&mut self, input: &Input, message: &Message) {
         let plan = Arc::clone(&self.plan);
         let mut wakes = Vec::new();
-        for slot in &self.slots {
+        for index in &self.listening {
+            let slot = &self.slots[*index as usize];
             let planned = &plan.deployments[slot.binding.deployment as usize];
             let trigger = &planned.triggers[slot.binding.trigger as usize].spec;
             let Kind::Message { filter, key_from } = &trigger.kind else { continue };

@@ -36,6 +36,8 @@ pub(crate) struct Partition {
     /// Whether the sources have delivered what waited while the host was down.
     pub(crate) caught_up: bool,
     pub(crate) slots: Vec<Slot>,
+    /// The slots that wait for messages and emissions, in their order.
+    pub(crate) listening: Vec<u32>,
     /// Which slots a device's readings concern, in the order of the slots.
     pub(crate) watches: FxHashMap<DeviceNo, Vec<Watch>>,
     pub(crate) timers: Timers,
@@ -93,6 +95,7 @@ impl Partition {
             sequence: 0,
             caught_up: true,
             slots: Vec::new(),
+            listening: Vec::new(),
             watches: FxHashMap::default(),
             timers: Timers::default(),
             pending: Pending::default(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use model::trigger::Kind;
 use model::{DeviceNo, Instant, Name};
 
 use crate::partition::{DeploymentState, Partition, Watch};
@@ -19,6 +20,7 @@ impl Partition {
         let plan = Arc::clone(&self.plan);
         self.timers.clear_slots();
         self.slots.clear();
+        self.listening.clear();
         self.watches.clear();
         self.deployments = plan
             .deployments
@@ -34,6 +36,9 @@ impl Partition {
             let key = (planned.spec.name.clone(), trigger.spec.name.clone(), binding.device);
             for (device, capability) in &binding.watches {
                 self.watches.entry(*device).or_default().push(Watch { slot: index, capability: *capability });
+            }
+            if matches!(trigger.spec.kind, Kind::Message { .. } | Kind::Custom { .. }) {
+                self.listening.push(index);
             }
             let mut slot = Slot::new(binding, &trigger.spec.kind, self.clock);
             if let Some(row) = states.remove(&key).filter(|row| row.fingerprint == trigger.fingerprint) {
