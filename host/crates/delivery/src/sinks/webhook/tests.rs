@@ -7,6 +7,8 @@ use axum::http::{HeaderMap, Response};
 use axum::{Router, body::Body, body::Bytes, extract::State, routing::post};
 use model::effect::Urgency;
 use model::notification::{Class, Template, Text};
+use model::outgoing::OutgoingBody;
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::*;
