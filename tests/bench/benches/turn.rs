@@ -15,6 +15,11 @@ fn main() {
     if !pairs::wanted() {
         return;
     }
+    for devices in [1_000, 10_000] {
+        // Without rows: in a large turn few devices share the rows of their twins, and many do not.
+        let bare = |devices| Size { devices, persistence: Persistence::DecisionsOnly, ..TEN };
+        compare(&format!("{devices} devices / 10, no rows"), limits::TURN_INPUTS, bare(devices), bare(10));
+    }
     for events in [limits::TURN_INPUTS, 1] {
         for devices in [1_000, 10_000] {
             compare(&format!("{devices} devices / 10"), events, Size { devices, ..TEN }, TEN);
