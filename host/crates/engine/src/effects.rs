@@ -219,7 +219,9 @@ impl Partition {
             },
         };
         let target = Some(Target::Device(device.id.clone()));
-        let confirm = (!action.momentary).then_some(device.confirm);
+        // What the device never reports it cannot confirm: such a command ends when the sink has taken it.
+        let reports = action.sets.as_ref().is_some_and(|sets| device.reports(sets.capability));
+        let confirm = (!action.momentary && reports).then_some(device.confirm);
         let flight = Flight::new(origin.clone(), target, Some(number), desired, confirm, &outgoing);
         self.depart(flight, vec![outgoing]);
     }
@@ -252,7 +254,11 @@ impl Partition {
                 },
             })
             .collect();
-        let Some(first) = outgoing.first() else { return };
+        // Only in a scenario has a group no sink: then nothing has to leave.
+        let Some(first) = outgoing.first() else {
+            self.accounts.inner += 1;
+            return;
+        };
         let flight = Flight::new(origin.clone(), None, None, None, None, first);
         self.depart(flight, outgoing);
     }

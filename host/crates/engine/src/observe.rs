@@ -276,14 +276,12 @@ impl Partition {
 
     pub(crate) fn availability(&mut self, input: &Input, device: DeviceNo, available: bool) {
         let (at, _) = self.occurred(input);
-        let now = self.clock;
         let twin = self.world().twin(device);
         if twin.available == Some(available) {
             return;
         }
         twin.available = Some(available);
         twin.available_since = at;
-        twin.heard_at = twin.heard_at.max(if twin.newest.is_some() { twin.heard_at } else { now });
         self.dirty_twins.push(device);
         let mut wakes = Vec::new();
         self.for_watched(device, |partition, index| {

@@ -17,14 +17,14 @@ pub struct Twin {
     pub newest: Option<Instant>,
     /// When the partition last heard it.
     pub heard_at: Instant,
-    values: SmallVec<[Held; 3]>,
+    values: SmallVec<[LastKnown; 3]>,
     /// Commands in the minute that began at this instant.
     pub commanded: (Instant, u32),
 }
 
 /// One capability's value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Held {
+pub struct LastKnown {
     pub capability: Capability,
     /// The last good value.
     pub value: Option<Value>,
@@ -50,12 +50,12 @@ impl Twin {
     }
 
     #[must_use]
-    pub fn get(&self, capability: Capability) -> Option<&Held> {
+    pub fn get(&self, capability: Capability) -> Option<&LastKnown> {
         self.values.iter().find(|held| held.capability == capability)
     }
 
     /// In the order in which they were first reported.
-    pub fn values(&self) -> impl Iterator<Item = &Held> {
+    pub fn values(&self) -> impl Iterator<Item = &LastKnown> {
         self.values.iter()
     }
 
@@ -65,11 +65,11 @@ impl Twin {
         self.newest.map(|newest| self.heard_at.since(newest)).unwrap_or_default()
     }
 
-    fn entry(&mut self, capability: Capability) -> &mut Held {
+    fn entry(&mut self, capability: Capability) -> &mut LastKnown {
         let index = match self.values.iter().position(|held| held.capability == capability) {
             Some(index) => index,
             None => {
-                self.values.push(Held {
+                self.values.push(LastKnown {
                     capability,
                     value: None,
                     unit: None,
@@ -110,8 +110,8 @@ impl Twin {
     }
 }
 
-impl From<&Held> for Known {
-    fn from(held: &Held) -> Self {
+impl From<&LastKnown> for Known {
+    fn from(held: &LastKnown) -> Self {
         Self {
             value: held.value.clone().unwrap_or(Value::Boolean(false)),
             unit: held.unit.clone(),

@@ -93,6 +93,12 @@ impl Default for Confirm {
 }
 
 impl Device {
+    /// Whether readings of this capability come from it.
+    #[must_use]
+    pub fn reports(&self, capability: Capability) -> bool {
+        self.source.iter().flat_map(|source| &source.readings).any(|map| map.capability == capability)
+    }
+
     /// The topics on which this device is commanded or heard: no rule may publish to them.
     pub fn topics(&self) -> impl Iterator<Item = &Name> {
         self.source

@@ -58,6 +58,21 @@ fn a_command_that_nobody_confirms_is_sent_again_and_then_fails() {
     assert_eq!(bench.engine.accounts().failed, 1);
 }
 
+/// A blind that tells nobody where it is: that the broker took the command is all that can be known.
+#[test]
+fn a_command_whose_effect_is_never_reported_ends_when_it_was_taken() {
+    let mut bench = Bench::new(1, vec![(deployment("d", vec![each_reading()]), command_rule)]);
+    let mut setup = setup(1, vec![(deployment("d", vec![each_reading()]), command_rule)]);
+    setup.devices = Arc::new(Devices::new([Device { source: None, ..device(1, "fridge", "kitchen") }]));
+    bench.engine.switch(setup).expect("a setup");
+    bench.live(1, 20.0);
+    let effect = bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).next().expect("a command").outgoing.effect;
+    let settled = Settled { effect, sink: "mqtt".into(), outcome: Outcome::Accepted, reason: None, attempt: 1 };
+    bench.take(Body::Settled(settled), 1, None).advance(60);
+    let accounts = bench.engine.accounts();
+    assert_eq!((accounts.accepted, accounts.failed, accounts.waiting), (1, 0, 0));
+}
+
 #[test]
 fn a_newer_command_supersedes_one_that_has_not_arrived() {
     let mut bench = Bench::new(1, vec![(deployment("d", vec![each_reading()]), command_rule)]);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use model::deployment::{
     CommandGrant, Deployment, Grants, KeyKind, Lifecycle, Limits, NotificationGrant, PackageDigest, PackageRef, Role, World,
 };
-use model::device::{Action, Confirm, Device, Devices, Sets};
+use model::device::{Action, Confirm, Device, Devices, ReadingMap, Sets, Source};
 use model::effect::{Audience, Command, Emission, Notification, Overdue, Target, Timer, Urgency};
 use model::event::{Cause, Freshness, Outcome, Reading};
 use model::guest::{Failure, Handled, Host, Instance, Program, Validated};
@@ -78,7 +78,18 @@ fn device(number: u32, id: &str, site: &str) -> Device {
         id: id.into(),
         kind: "thermometer".into(),
         site: site.into(),
-        source: None,
+        source: Some(Source {
+            connection: None,
+            topic: format!("home/{id}").into(),
+            readings: vec![ReadingMap {
+                capability: capability("switch"),
+                path: "/on".into(),
+                unit: None,
+                values: BTreeMap::new(),
+            }],
+            time: None,
+            id: None,
+        }),
         availability: None,
         commands: BTreeMap::from([("toggle".into(), Action { sets: None, momentary: true, ..on.clone() }), ("on".into(), on)]),
         confirm: Confirm { within: Span::from_secs(5), retries: 1 },
