@@ -137,7 +137,8 @@ fn read_package(path: &PathBuf) -> Result<Package, Vec<Problem>> {
     let bytes = std::fs::read(path).map_err(|error| problem(format!("failed to read the package: {error}")))?;
     let text = sandbox::package::manifest(&bytes)
         .ok_or_else(|| problem("holds no manifest: build packages with `pointsman rule build`".to_owned()))?;
-    let manifest = Manifest::parse(&text, &format!("{file}: rule.toml")).map_err(|found| found.into_iter().collect::<Vec<_>>())?;
+    let manifest =
+        Manifest::parse(&text, &format!("{file}: rule.toml")).map_err(|found| found.into_iter().collect::<Vec<_>>())?;
     Ok(Package { bytes, manifest })
 }
 

@@ -41,7 +41,9 @@ pub(crate) enum Error {
     Recording(#[from] recorded::Error),
     #[error(transparent)]
     Setup(#[from] SetupError),
-    #[error("line {line}: time goes back from {last} to {at}: sort the recording by `received`, or `at` where it has none")]
+    #[error(
+        "line {line}: time goes back from {last} to {at}: sort the recording by `received`, or `at` where it has none"
+    )]
     Backwards { line: u64, last: Instant, at: Instant },
     #[error("failed to write decisions")]
     Write(#[source] std::io::Error),

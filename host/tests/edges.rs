@@ -45,7 +45,8 @@ fn edges() -> Edges {
         packages.iter().filter_map(|package| Some((package["id"].as_str()?, package["name"].as_str()?))).collect();
     // What runs while compiling is in no program.
     let is_macro = |package: &&serde_json::Value| package["targets"][0]["kind"][0] == "proc-macro";
-    let macros: BTreeSet<&str> = packages.iter().filter(is_macro).filter_map(|package| package["id"].as_str()).collect();
+    let macros: BTreeSet<&str> =
+        packages.iter().filter(is_macro).filter_map(|package| package["id"].as_str()).collect();
     let mut edges = Edges::new();
     for node in json["resolve"]["nodes"].as_array().expect("nodes") {
         let name = names[node["id"].as_str().expect("an id")];

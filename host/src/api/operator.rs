@@ -28,11 +28,13 @@ impl Operator for Doors {
             };
             if !device.commands.contains_key(&*command.action) {
                 let known: Vec<&str> = device.commands.keys().map(|action| &**action).collect();
-                let detail = format!("`{}` has no action `{}`; it has: {}", device.id, command.action, known.join(", "));
+                let detail =
+                    format!("`{}` has no action `{}`; it has: {}", device.id, command.action, known.join(", "));
                 return Err(Error::Refused { reason: Name::from("no-such-action"), detail });
             }
             let arguments = command.arguments.iter();
-            let arguments = arguments.filter_map(|(name, json)| Some((Name::from(name.as_str()), plain::from_json(json)?)));
+            let arguments =
+                arguments.filter_map(|(name, json)| Some((Name::from(name.as_str()), plain::from_json(json)?)));
             let body = Body::Manual {
                 device: device.number,
                 action: Name::from(command.action.as_str()),
@@ -124,9 +126,10 @@ pub(crate) fn export(
         cursors.push(Cursor::new(reader, partition)?);
     }
     let mut seen = std::collections::HashSet::new();
-    while let Some(next) = (0..cursors.len()).filter(|i| cursors[*i].head().is_some()).min_by_key(|i| {
-        cursors[*i].head().map(|entry| (entry.at, *i))
-    }) {
+    while let Some(next) = (0..cursors.len())
+        .filter(|i| cursors[*i].head().is_some())
+        .min_by_key(|i| cursors[*i].head().map(|entry| (entry.at, *i)))
+    {
         let Some(entry) = cursors[next].take(reader)? else { break };
         let wanted = range.from.is_none_or(|from| entry.at >= from) && range.to.is_none_or(|to| entry.at < to);
         let Some(payload) = entry.payload.filter(|_| wanted && entry.observed) else { continue };

@@ -14,11 +14,17 @@ impl Views for Doors {
     fn readiness(&self) -> Readiness {
         let mut checks = vec![match self.writer.health().get() {
             Health::Healthy => Check { name: "store".to_owned(), ok: true, detail: None },
-            Health::Failing { reason, .. } => Check { name: "store".to_owned(), ok: false, detail: Some(reason.to_string()) },
+            Health::Failing { reason, .. } => {
+                Check { name: "store".to_owned(), ok: false, detail: Some(reason.to_string()) }
+            }
         }];
         checks.extend(self.statuses.iter().map(|status| {
             let state = status.state();
-            Check { name: "source".to_owned(), ok: state.connected, detail: state.last_error.filter(|_| !state.connected) }
+            Check {
+                name: "source".to_owned(),
+                ok: state.connected,
+                detail: state.last_error.filter(|_| !state.connected),
+            }
         }));
         // A broker that is away does not stop what others bring; a store that cannot write stops everything.
         Readiness { ready: checks.iter().all(|check| check.ok || check.name == "source"), checks }

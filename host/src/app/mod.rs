@@ -91,7 +91,8 @@ impl App {
         let broker_data = host.data.join("broker");
         let live = Arc::new(api::Live::new(loaded, Arc::clone(&devices)));
         let installation = Arc::new(installation);
-        let discovery = discovery::Discovery::new(Arc::clone(&installation), writer.clone(), map.clone(), Arc::clone(&live));
+        let discovery =
+            discovery::Discovery::new(Arc::clone(&installation), writer.clone(), map.clone(), Arc::clone(&live));
         let intake = |source: &str| {
             Intake::new(Ids::new(Name::from(source), start), map.clone()).with_discovery(discovery.discover())
         };
@@ -166,7 +167,9 @@ impl App {
         parts.results.abort();
         parts.pipeline.stop();
         let engine = parts.engine;
-        tokio::task::spawn_blocking(move || engine.join()).await?.map_err(|_| anyhow::anyhow!("the engine's thread failed"))?;
+        tokio::task::spawn_blocking(move || engine.join())
+            .await?
+            .map_err(|_| anyhow::anyhow!("the engine's thread failed"))?;
         let writer = parts.writer;
         tokio::task::spawn_blocking(move || writer.stop()).await??;
         Ok(())
@@ -287,4 +290,3 @@ async fn bind(installation: &Installation, doors: api::Doors) -> Result<Server> 
     };
     Ok(Server::bind(options, state).await?)
 }
-

@@ -16,7 +16,11 @@ use crate::installation::{EMBEDDED, Installation, sink_of};
 
 /// # Errors
 /// When a template does not parse, or a sink's address, secret or certificate is not usable.
-pub(crate) fn build(installation: &Installation, broker: Option<SocketAddr>, live: &Arc<Live>) -> Result<Vec<Arc<dyn Sink>>> {
+pub(crate) fn build(
+    installation: &Installation,
+    broker: Option<SocketAddr>,
+    live: &Arc<Live>,
+) -> Result<Vec<Arc<dyn Sink>>> {
     let host = &installation.host;
     let templates = Arc::new(Templates::new(host.templates.values().cloned())?);
     let mut sinks: Vec<Arc<dyn Sink>> = Vec::new();
@@ -57,7 +61,8 @@ pub(crate) fn build(installation: &Installation, broker: Option<SocketAddr>, liv
             }
             SinkKind::Mqtt { topic, connection } => {
                 let publisher = publishers.get(connection).cloned();
-                let publisher = publisher.with_context(|| format!("sink `{}`: no connection `{connection}`", sink.name))?;
+                let publisher =
+                    publisher.with_context(|| format!("sink `{}`: no connection `{connection}`", sink.name))?;
                 sinks.push(Arc::new(Topic::new(sink.name.clone(), topic.clone(), publisher, Arc::clone(&templates))));
             }
         }

@@ -88,7 +88,8 @@ fn filters(installation: &Installation, server: &Server, message_filters: &[Name
         model::DeviceNo(none)
     });
     for device in devices.iter() {
-        if let Some(source) = device.source.as_ref().filter(|s| s.connection.as_ref().is_none_or(|c| *c == server.name)) {
+        if let Some(source) = device.source.as_ref().filter(|s| s.connection.as_ref().is_none_or(|c| *c == server.name))
+        {
             filters.insert(source.topic.clone());
         }
         filters.extend(device.availability.iter().map(|availability| availability.topic.clone()));
@@ -112,10 +113,7 @@ fn mqtt_options(host: &Host, server: &Server, subscribe: Vec<Name>) -> mqtt::Opt
         }),
         tls: mqtt::Tls {
             ca: server.ca_file.clone(),
-            client: server
-                .certificate
-                .clone()
-                .map(|(chain, key)| mqtt::ClientCertificate { chain, key }),
+            client: server.certificate.clone().map(|(chain, key)| mqtt::ClientCertificate { chain, key }),
         },
     }
 }

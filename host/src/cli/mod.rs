@@ -79,7 +79,8 @@ impl Cli {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 output::error(&error);
-                let usage = error.downcast_ref::<Usage>().is_some() || error.downcast_ref::<config::Problems>().is_some();
+                let usage =
+                    error.downcast_ref::<Usage>().is_some() || error.downcast_ref::<config::Problems>().is_some();
                 ExitCode::from(if usage { 2 } else { 1 })
             }
         }

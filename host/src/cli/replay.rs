@@ -14,7 +14,9 @@ use crate::replay;
 
 /// Runs a recording through the deployments in virtual time and prints a digest of all decisions.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  pointsman replay last-week.jsonl -c pointsman.toml\n  pointsman replay fridge.jsonl.zst --decisions decisions.jsonl --until 2026-05-03T00:00:00Z")]
+#[command(
+    after_help = "Examples:\n  pointsman replay last-week.jsonl -c pointsman.toml\n  pointsman replay fridge.jsonl.zst --decisions decisions.jsonl --until 2026-05-03T00:00:00Z"
+)]
 pub(crate) struct Replay {
     /// A recording: `.jsonl`, or `.jsonl.zst`.
     recording: PathBuf,

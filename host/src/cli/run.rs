@@ -9,7 +9,9 @@ use crate::app::App;
 
 /// Runs the host until it is told to stop.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  pointsman run\n  pointsman run -c /etc/pointsman/pointsman.toml --log debug\n  POINTSMAN_LOG=ingest=debug pointsman run")]
+#[command(
+    after_help = "Examples:\n  pointsman run\n  pointsman run -c /etc/pointsman/pointsman.toml --log debug\n  POINTSMAN_LOG=ingest=debug pointsman run"
+)]
 pub(crate) struct Run {
     #[command(flatten)]
     config: super::ConfigArgument,
@@ -54,7 +56,11 @@ pub(crate) fn start_logging(filter: &str, json: bool) -> Result<()> {
         .map_err(|error| super::Usage(format!("--log `{filter}`: {error}")))?;
     let colours = std::io::stderr().is_terminal();
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
-    if json { subscriber.json().init() } else { subscriber.init() }
+    if json {
+        subscriber.json().init()
+    } else {
+        subscriber.init()
+    }
     Ok(())
 }
 

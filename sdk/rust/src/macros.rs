@@ -25,7 +25,7 @@ macro_rules! rule {
                 }
             }
 
-            world::export!(Exported with_types_in world);
+    world::export!(Exported with_types_in world);
         };
     };
 }

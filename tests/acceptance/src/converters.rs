@@ -160,10 +160,7 @@ mod tests {
         let row = "2017/12/22,10:49:41,24.94,24.75,24.56,25.38,121,34,53,40,0.08,0.19,0.06,0.06,390,0.769,0,1,1";
         check(
             room(&format!("{titles}\n{row}\n")),
-            &[(
-                "2017-12-22T10:49:41Z",
-                json!({ "illuminance": 121.0, "motion-s6": false, "motion-s7": true }),
-            )],
+            &[("2017-12-22T10:49:41Z", json!({ "illuminance": 121.0, "motion-s6": false, "motion-s7": true }))],
         );
         assert!(room(&format!("{titles}\n{row},9\n")).is_err());
     }

@@ -54,8 +54,11 @@ pub(crate) fn topic(recording: &Recording) -> String {
 fn host(recording: &Recording, broker: Option<u16>) -> String {
     let name = recording.name;
     let topic = topic(recording);
-    let readings: Vec<_> =
-        recording.capabilities.iter().map(|capability| format!("{capability} = {{ path = \"/{capability}\" }}")).collect();
+    let readings: Vec<_> = recording
+        .capabilities
+        .iter()
+        .map(|capability| format!("{capability} = {{ path = \"/{capability}\" }}"))
+        .collect();
     let readings = readings.join(", ");
     let mqtt = broker.map_or_else(String::new, |port| {
         format!("[[mqtt]]\nname = \"mosquitto\"\nurl = \"mqtt://127.0.0.1:{port}\"\n\n")

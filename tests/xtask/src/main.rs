@@ -76,7 +76,8 @@ fn packages(host: &Path, scenarios: bool) -> Result {
 /// Folders of `rules-examples` that hold a manifest, in order.
 fn examples() -> Result<Vec<PathBuf>> {
     let folder = root().join("rules-examples");
-    let entries = std::fs::read_dir(&folder).map_err(|error| format!("failed to read {}: {error}", folder.display()))?;
+    let entries =
+        std::fs::read_dir(&folder).map_err(|error| format!("failed to read {}: {error}", folder.display()))?;
     let mut examples: Vec<PathBuf> =
         entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.join("rule.toml").is_file()).collect();
     examples.sort();

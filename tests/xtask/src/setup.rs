@@ -23,7 +23,8 @@ pub(crate) fn guest_target() -> Result {
 
 /// The broker that integration tests talk to.
 pub(crate) fn mosquitto() -> Result {
-    let found = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto", "/opt/homebrew/sbin/mosquitto"];
+    let found =
+        ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto", "/opt/homebrew/sbin/mosquitto"];
     if found.iter().any(|path| Path::new(path).exists()) {
         return Ok(());
     }
@@ -40,7 +41,7 @@ pub(crate) fn mosquitto() -> Result {
         command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
         run(&mut command)
     };
-    apt(&["update", "-qq"]).and_then(|()| apt(&["install", "-y", "-qq", "--no-install-recommends", "mosquitto"])).map_err(
-        |error| format!("{error}\ninstall the MQTT broker mosquitto by hand, then run this again"),
-    )
+    apt(&["update", "-qq"])
+        .and_then(|()| apt(&["install", "-y", "-qq", "--no-install-recommends", "mosquitto"]))
+        .map_err(|error| format!("{error}\ninstall the MQTT broker mosquitto by hand, then run this again"))
 }

@@ -1,6 +1,8 @@
 //! Civil time from the host's zone data: what rules ask through the `calendar` interface and schedules compute with.
 
-use chrono::{DateTime, Datelike as _, LocalResult, NaiveDate, NaiveDateTime, Offset as _, TimeZone as _, Timelike as _, Utc};
+use chrono::{
+    DateTime, Datelike as _, LocalResult, NaiveDate, NaiveDateTime, Offset as _, TimeZone as _, Timelike as _, Utc,
+};
 use chrono_tz::Tz;
 use model::guest::{Civil, Pass};
 use model::{Instant, Span};

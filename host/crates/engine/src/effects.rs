@@ -195,7 +195,8 @@ impl Partition {
         }
         let Some(action) = device.commands.get(&command.action) else { return };
         let desired = action.sets.as_ref().and_then(|sets| {
-            let argument = || command.arguments.iter().find(|(name, _)| &**name == "value").map(|(_, value)| value.clone());
+            let argument =
+                || command.arguments.iter().find(|(name, _)| &**name == "value").map(|(_, value)| value.clone());
             Some((sets.capability, sets.value.clone().or_else(argument)?))
         });
         self.dirty_twins.push(number);
@@ -417,7 +418,13 @@ impl Partition {
     }
 
     /// An operator's own command: it passes the gates at the actuator and no others.
-    pub(crate) fn manual(&mut self, input: &model::Input, device: DeviceNo, action: &Name, arguments: &model::Attributes) {
+    pub(crate) fn manual(
+        &mut self,
+        input: &model::Input,
+        device: DeviceNo,
+        action: &Name,
+        arguments: &model::Attributes,
+    ) {
         let Some(id) = self.plan.devices.get(device).map(|device| device.id.clone()) else { return };
         let operator = Name::from("operator");
         let command = Command {
@@ -479,4 +486,3 @@ fn target_of(effect: &Effect, member: Option<&Name>) -> Option<Target> {
         _ => None,
     }
 }
-

@@ -143,7 +143,8 @@ impl Engine {
     pub fn stopped(&self) -> Vec<(Name, String)> {
         let of = |partition: &Partition| {
             let states = partition.plan.deployments.iter().zip(&partition.deployments);
-            let stopped = states.filter_map(|(planned, state)| Some((planned.spec.name.clone(), state.row.stopped.clone()?)));
+            let stopped =
+                states.filter_map(|(planned, state)| Some((planned.spec.name.clone(), state.row.stopped.clone()?)));
             stopped.collect::<Vec<_>>()
         };
         self.partitions.iter().flat_map(of).collect()

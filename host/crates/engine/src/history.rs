@@ -36,7 +36,16 @@ impl Bucket {
     }
 
     fn lasting() -> Self {
-        Self { count: 0, first: 0.0, last: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY, sum: 0.0, weighted: 0.0, known: 0.0 }
+        Self {
+            count: 0,
+            first: 0.0,
+            last: 0.0,
+            min: f64::INFINITY,
+            max: f64::NEG_INFINITY,
+            sum: 0.0,
+            weighted: 0.0,
+            known: 0.0,
+        }
     }
 
     fn add(&mut self, value: f64) {

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use model::guest::{Civil, Host, HistoryProblem, Known, Level, Pass, StateProblem, Summary};
+use model::guest::{Civil, HistoryProblem, Host, Known, Level, Pass, StateProblem, Summary};
 use model::{Attributes, Instant, Name, Span, Value};
 
 use crate::calendar;

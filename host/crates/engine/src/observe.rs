@@ -124,7 +124,8 @@ impl Partition {
         let mut last = None;
         let watches = std::mem::take(self.watches.entry(told.device).or_default());
         for watch in &watches {
-            let concerned = |reading: &Reading| watch.capability.is_none_or(|capability| capability == reading.capability);
+            let concerned =
+                |reading: &Reading| watch.capability.is_none_or(|capability| capability == reading.capability);
             if last == Some(watch.slot) || !told.readings.iter().any(concerned) {
                 continue;
             }
@@ -180,7 +181,8 @@ impl Partition {
             if let Kind::Reading { capability, snapshot, late } = kind
                 && wanted(*snapshot, *late)
             {
-                let concerned = |reading: &Reading| capability.is_none_or(|capability| capability == reading.capability);
+                let concerned =
+                    |reading: &Reading| capability.is_none_or(|capability| capability == reading.capability);
                 if told.readings.iter().any(concerned) {
                     wakes.extend(partition.observation(index, told, concerned));
                 }
@@ -446,8 +448,10 @@ impl Partition {
         };
         let key = (deployment.clone(), device, number);
         let Some(series) = self.view().histories.get(&key) else { return };
-        let mut changes: Vec<_> =
-            changed.iter().filter_map(|number| Some((place(*number), Some(rows::encode(series.bucket(*number)?))))).collect();
+        let mut changes: Vec<_> = changed
+            .iter()
+            .filter_map(|number| Some((place(*number), Some(rows::encode(series.bucket(*number)?)))))
+            .collect();
         changes.extend(gone.iter().map(|number| (place(*number), None)));
         if let Some(last) = series.last() {
             changes.push((place(i64::MAX), Some(rows::encode(&last))));

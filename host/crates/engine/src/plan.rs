@@ -88,7 +88,11 @@ pub(crate) struct Binding {
 /// A predicate over named devices.
 #[derive(Debug, Clone)]
 pub(crate) enum Bound {
-    Test { device: DeviceNo, capability: Capability, test: Test },
+    Test {
+        device: DeviceNo,
+        capability: Capability,
+        test: Test,
+    },
     All(Vec<Bound>),
     Any(Vec<Bound>),
     /// The site has no device of the role that a test asks for.
@@ -103,7 +107,8 @@ impl Plan {
         if let Some(pair) = deployments.windows(2).find(|pair| pair[0].spec.name == pair[1].spec.name) {
             return Err(SetupError::Twice(pair[0].spec.name.clone()));
         }
-        let device_topics = setup.devices.iter().flat_map(|device| device.topics().cloned().collect::<Vec<_>>()).collect();
+        let device_topics =
+            setup.devices.iter().flat_map(|device| device.topics().cloned().collect::<Vec<_>>()).collect();
         let mut plan = Self {
             partitions: setup.partitions.max(1),
             groups: setup.groups.into_iter().map(|group| (group.name.clone(), group)).collect(),

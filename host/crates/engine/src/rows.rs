@@ -66,7 +66,10 @@ pub(crate) fn key(parts: &[&[u8]]) -> Box<[u8]> {
 }
 
 /// The first `texts` parts as text, and what follows them.
-pub(crate) fn texts<'a, const N: usize>(table: &'static str, key: &'a [u8]) -> Result<([&'a str; N], &'a [u8]), RowError> {
+pub(crate) fn texts<'a, const N: usize>(
+    table: &'static str,
+    key: &'a [u8],
+) -> Result<([&'a str; N], &'a [u8]), RowError> {
     let mut parts = [""; N];
     let mut rest = key;
     for (index, part) in parts.iter_mut().enumerate() {

@@ -52,7 +52,9 @@ impl Seen {
     pub(crate) fn is_duplicate(&self, input: &Input, now: Instant) -> bool {
         if let Some(redelivery) = &input.redelivery {
             let known = self.packets.get(&(redelivery.session.clone(), redelivery.packet));
-            if redelivery.again && known.is_some_and(|known| known.digest == redelivery.digest && known.parts.contains(&part(input))) {
+            if redelivery.again
+                && known.is_some_and(|known| known.digest == redelivery.digest && known.parts.contains(&part(input)))
+            {
                 return true;
             }
         }
@@ -63,7 +65,10 @@ impl Seen {
     /// Remembers a new input; returns the row that must be kept for it, where one must.
     pub(crate) fn remember(&mut self, input: &Input, now: Instant) -> Option<(Box<[u8]>, Box<[u8]>)> {
         if let Some(redelivery) = &input.redelivery {
-            self.packets.entry((redelivery.session.clone(), redelivery.packet)).or_default().take(redelivery.digest, part(input));
+            self.packets
+                .entry((redelivery.session.clone(), redelivery.packet))
+                .or_default()
+                .take(redelivery.digest, part(input));
         }
         if !input.own_id {
             return None;

@@ -16,7 +16,11 @@ pub(crate) type SlotKey = (Name, Name, Option<DeviceNo>);
 
 impl Partition {
     /// Lays out the slots of the current plan with the state that is known of them.
-    pub(crate) fn lay_slots(&mut self, mut states: BTreeMap<SlotKey, TriggerRow>, mut rows: BTreeMap<Name, DeploymentRow>) {
+    pub(crate) fn lay_slots(
+        &mut self,
+        mut states: BTreeMap<SlotKey, TriggerRow>,
+        mut rows: BTreeMap<Name, DeploymentRow>,
+    ) {
         let plan = Arc::clone(&self.plan);
         self.timers.clear_slots();
         self.slots.clear();

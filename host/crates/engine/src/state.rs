@@ -42,7 +42,8 @@ impl Writes {
         expires_at: Option<Instant>,
     ) -> Result<(), StateProblem> {
         let weight = value.weight();
-        if weight > limits::STATE_VALUE_BYTES || name.is_empty() || name.len() > limits::NAME_BYTES || !value.is_sound() {
+        if weight > limits::STATE_VALUE_BYTES || name.is_empty() || name.len() > limits::NAME_BYTES || !value.is_sound()
+        {
             return Err(StateProblem::TooLarge);
         }
         let known = self.entries.contains_key(name) || below.is_some_and(|state| state.contains_key(name));

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use model::deployment::Lifecycle;
 use model::decision::CauseRef;
+use model::deployment::Lifecycle;
 use model::effect::Proposal;
 use model::event::Cause;
 use model::guest::{Failure, Handled, Stop};
@@ -229,7 +229,10 @@ impl Partition {
             self.journal_derived("retry", key, &(&event, row.attempt));
             let before = self.accounts.pending;
             let rest = self.pending.waits(deployment, key);
-            self.execute_retry(Wake { deployment: index, event, depth: row.depth, attempt: row.attempt, because: None }, rest);
+            self.execute_retry(
+                Wake { deployment: index, event, depth: row.depth, attempt: row.attempt, because: None },
+                rest,
+            );
             if self.accounts.pending > before {
                 return;
             }
@@ -290,7 +293,9 @@ fn weight(proposal: &Proposal) -> usize {
     let own: usize = match &proposal.effect {
         Effect::Command(command) => attributes(&command.arguments),
         Effect::Notification(notification) => attributes(&notification.parameters),
-        Effect::SetTimer(timer) => timer.payload.as_ref().map_or(0, model::Value::weight) + attributes(&timer.attributes),
+        Effect::SetTimer(timer) => {
+            timer.payload.as_ref().map_or(0, model::Value::weight) + attributes(&timer.attributes)
+        }
         Effect::Publish(message) => message.payload.len() + message.topic.len(),
         Effect::Emit(emission) => attributes(&emission.attributes),
         Effect::Other(custom) => attributes(&custom.attributes),

@@ -92,7 +92,8 @@ impl Timers {
     }
 
     pub(crate) fn arm_retry(&mut self, due: Instant, deployment: &Name, key: &Name) {
-        let place = Place { due, key: key.clone(), deployment: deployment.clone(), name: Name::from(""), slot: u32::MAX };
+        let place =
+            Place { due, key: key.clone(), deployment: deployment.clone(), name: Name::from(""), slot: u32::MAX };
         self.due.insert(place, Armed::Retry(deployment.clone(), key.clone()));
     }
 

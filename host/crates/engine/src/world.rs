@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::guest::{Civil, Host, HistoryProblem, Known, Level, Pass, StateProblem, Summary};
+use model::guest::{Civil, HistoryProblem, Host, Known, Level, Pass, StateProblem, Summary};
 use model::{Attributes, Capability, Deployment, DeviceNo, Id, Instant, Name, Span, Value, limits};
 use rustc_hash::FxHashMap;
 
@@ -223,4 +223,3 @@ fn mix(state: u64) -> u64 {
     let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
 }
-

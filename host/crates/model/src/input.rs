@@ -76,12 +76,17 @@ pub struct Settled {
 #[serde(rename_all = "kebab-case")]
 pub enum HostEvent {
     /// The host started: engine version, time-zone data version.
-    Started { engine: Name, zones: Name },
+    Started {
+        engine: Name,
+        zones: Name,
+    },
     /// The sources have delivered what had waited, or 30 s have passed since the start.
     CaughtUp,
     Stopped,
     /// A broker forgot our session: messages between may be lost.
-    SessionLost { source: Name },
+    SessionLost {
+        source: Name,
+    },
 }
 
 /// Numbered densely per (sender, receiver), so that the receiver drops repeats.

@@ -70,7 +70,9 @@ impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let clamped = (*self).clamp(Self::MIN, Self::MAX);
         match Utc.timestamp_micros(clamped.0).single() {
-            Some(at) if at.timestamp_subsec_micros() == 0 => f.write_str(&at.to_rfc3339_opts(SecondsFormat::Secs, true)),
+            Some(at) if at.timestamp_subsec_micros() == 0 => {
+                f.write_str(&at.to_rfc3339_opts(SecondsFormat::Secs, true))
+            }
             Some(at) if at.timestamp_subsec_micros() % 1000 == 0 => {
                 f.write_str(&at.to_rfc3339_opts(SecondsFormat::Millis, true))
             }

@@ -55,9 +55,13 @@ pub enum Kind {
         snapshot: bool,
     },
     /// Nothing heard for a time, also from a device that never spoke.
-    Silence { duration: Span },
+    Silence {
+        duration: Span,
+    },
     /// Device or gateway gone and back; outages shorter than this cause no event.
-    Availability { outage_min: Span },
+    Availability {
+        outage_min: Span,
+    },
     Schedule(Schedule),
     /// A raw message on a topic.
     Message {
@@ -66,7 +70,9 @@ pub enum Kind {
         key_from: Option<Name>,
     },
     /// Another rule's `emit`.
-    Custom { name: Name },
+    Custom {
+        name: Name,
+    },
 }
 
 impl Kind {

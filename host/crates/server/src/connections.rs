@@ -107,4 +107,3 @@ async fn connection(
         tracing::debug!(%error, "a connection ended early");
     }
 }
-

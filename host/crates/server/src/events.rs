@@ -100,8 +100,9 @@ async fn read(mut body: Body) -> Result<Bytes, Problem> {
     let mut kept = BytesMut::new();
     let mut seen = 0_usize;
     while let Some(frame) = body.frame().await {
-        let frame = frame
-            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "broken-body", format!("body cut short: {error}")))?;
+        let frame = frame.map_err(|error| {
+            Problem::new(StatusCode::BAD_REQUEST, "broken-body", format!("body cut short: {error}"))
+        })?;
         let Ok(data) = frame.into_data() else { continue };
         seen += data.len();
         if seen <= BATCH_BYTES {

@@ -61,8 +61,9 @@ pub(crate) async fn get(registry: extract::State<Arc<Registry>>) -> Response {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], body).into_response()
         }
-        Err(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "failed to write the metrics")
-            .into_response(),
+        Err(_) => {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "failed to write the metrics").into_response()
+        }
     }
 }
 

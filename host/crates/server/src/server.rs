@@ -97,7 +97,8 @@ impl Server {
             let failed = |source| BindError::Tcp { address, source };
             let listener = TcpListener::bind(address).await.map_err(failed)?;
             let bound = listener.local_addr().map_err(failed)?;
-            let guarded = answered(open.clone()).layer(from_fn_with_state(guard::Names::new(bound, &names), guard::local));
+            let guarded =
+                answered(open.clone()).layer(from_fn_with_state(guard::Names::new(bound, &names), guard::local));
             tcp = Some((listener, bound, counted(guarded, &metrics)));
         }
         let unix = socket::bind(&data).await?;

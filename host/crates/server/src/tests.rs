@@ -76,7 +76,9 @@ impl Views for Host {
     }
     fn devices(&self, page: Page) -> Answer<'_, Devices> {
         let next = (page.limit == 1).then(|| "lamp".to_owned());
-        Box::pin(async move { Ok(Devices { devices: vec![json!({ "after": page.after, "limit": page.limit })], next }) })
+        Box::pin(
+            async move { Ok(Devices { devices: vec![json!({ "after": page.after, "limit": page.limit })], next }) },
+        )
     }
     fn device(&self, id: String) -> Answer<'_, Option<Value>> {
         Box::pin(async move { Ok((id == "truck-7/probe-1").then(|| json!({ "id": id }))) })

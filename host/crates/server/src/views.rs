@@ -1,10 +1,10 @@
 //! What may be looked at: health, readiness, twins, deployments, and on the socket what `doctor` shows.
 
+use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{self, Path, Query};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use axum::Json;
 use serde_json::{Value, json};
 
 use crate::problem::Problem;

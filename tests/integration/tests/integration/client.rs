@@ -5,10 +5,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Packet;
 use rumqttc::v5::{Client, Event, MqttOptions};
-use rumqttc::Outgoing;
 
 /// How long anything may take before a test gives up: far above what a loaded machine needs.
 const PATIENCE: Duration = Duration::from_secs(60);

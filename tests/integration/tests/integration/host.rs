@@ -29,7 +29,8 @@ impl Host {
     pub(crate) fn deploy(&self, name: &str, package: &str, rest: &str) -> Result<()> {
         let package = package_path(package)?;
         let text = format!("[deployment]\npackage = \"{}\"\n\n{rest}", package.display());
-        std::fs::write(self.folder.join(format!("deployments/{name}.toml")), text).context("failed to write a deployment")
+        std::fs::write(self.folder.join(format!("deployments/{name}.toml")), text)
+            .context("failed to write a deployment")
     }
 
     /// Starts it and waits until it is ready.

@@ -67,9 +67,7 @@ fn kill_9_under_load_loses_nothing_and_doubles_nothing() -> Result<()> {
     }
     client.hears("every marker is answered", |heard| answered(heard).len() == sent)?;
     // Whatever is still on its way would be a second answer.
-    wait_until("nothing waits for its sink", || {
-        Ok(host.accounts()?["accounts"]["waiting"] == serde_json::json!(0))
-    })?;
+    wait_until("nothing waits for its sink", || Ok(host.accounts()?["accounts"]["waiting"] == serde_json::json!(0)))?;
     let doubled: Vec<_> = answered(&client.heard()).into_iter().filter(|(_, ids)| ids.len() != 1).collect();
     assert!(doubled.is_empty(), "answered under several ids: {doubled:?}");
     assert_eq!(host.accounts()?["imbalance"], serde_json::Value::Null);

@@ -29,7 +29,11 @@ fn a_second_process_does_not_open_the_same_store() -> Result<()> {
     host.start()?;
     let output = host.command(&["run"])?;
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("in use by another process"), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("in use by another process"),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     host.stop()
 }
 
@@ -41,7 +45,10 @@ fn the_api_takes_events_and_refuses_strangers() -> Result<()> {
     let port = host.api;
     let post = |head: &str, body: &str| {
         let length = body.len();
-        request(port, &format!("POST /v1/events HTTP/1.1\r\n{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"))
+        request(
+            port,
+            &format!("POST /v1/events HTTP/1.1\r\n{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"),
+        )
     };
     let own = format!("Host: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n");
     let event = r#"{"at":"2026-05-02T05:14:00Z","id":"e1","device":"lamp","readings":{"switch":true}}"#;

@@ -154,7 +154,6 @@ impl Webhook {
             _ => Err(Failure::Passing { reason, reached: Reached::Perhaps, wait: asked(response) }),
         }
     }
-
 }
 
 impl Sink for Webhook {
@@ -180,7 +179,6 @@ fn asked(response: &reqwest::Response) -> Option<Span> {
     let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse::<u32>().ok()?;
     Some(Span::from_secs(seconds.into()).min(ASKED_LONGEST))
 }
-
 
 #[cfg(test)]
 mod tests;

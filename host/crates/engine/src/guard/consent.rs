@@ -11,7 +11,11 @@ pub(crate) fn check(plan: &Plan, deployment: &Deployment, notification: &Notific
     let granted = deployment.grants.notifications.iter().find(|grant| grant.template == notification.template);
     match (granted.map(|grant| grant.class), &notification.to) {
         (Some(Class::Service | Class::Safety), Audience::Group(group)) => {
-            if plan.groups.contains_key(group) { Ok(()) } else { Err("unknown-group") }
+            if plan.groups.contains_key(group) {
+                Ok(())
+            } else {
+                Err("unknown-group")
+            }
         }
         _ => Err("no-consent"),
     }

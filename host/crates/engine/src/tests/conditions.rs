@@ -103,7 +103,11 @@ fn a_message_that_waited_during_downtime_raises_no_false_alarm() {
 
 #[test]
 fn thresholds_have_hysteresis() {
-    let mut bench = Bench::one(Kind::Threshold { when: when(Test::AtLeast(8.0)), clear: Some(when(Test::Below(7.0))), snapshot: false });
+    let mut bench = Bench::one(Kind::Threshold {
+        when: when(Test::AtLeast(8.0)),
+        clear: Some(when(Test::Below(7.0))),
+        snapshot: false,
+    });
     bench.live(1, 7.9).live(2, 8.0).live(3, 7.5).live(4, 8.2).live(5, 7.0).live(6, 6.9).live(7, 8.0);
     bench.check(&[("began", 2), ("ended", 6), ("began", 7)]);
 }
@@ -112,7 +116,9 @@ fn thresholds_have_hysteresis() {
 fn a_snapshot_ends_what_had_begun_and_begins_nothing() {
     let mut bench = Bench::one(Kind::Threshold { when: when(Test::AtLeast(8.0)), clear: None, snapshot: false });
     let snapshot = |temperature: f64| match reading(DeviceNo(1), temperature) {
-        Body::Observation { device, readings, .. } => Body::Observation { device, readings, freshness: Freshness::Snapshot },
+        Body::Observation { device, readings, .. } => {
+            Body::Observation { device, readings, freshness: Freshness::Snapshot }
+        }
         other => other,
     };
     bench.take(snapshot(9.0), 1, None);
@@ -131,7 +137,13 @@ fn out_of_order_and_late_readings_change_no_hold() {
 
 #[test]
 fn a_deadband_fires_on_slow_drift() {
-    let kind = Kind::Change { capability: capability("temperature"), from: None, to: None, deadband: Some(1.0), snapshot: false };
+    let kind = Kind::Change {
+        capability: capability("temperature"),
+        from: None,
+        to: None,
+        deadband: Some(1.0),
+        snapshot: false,
+    };
     let mut bench = Bench::one(kind);
     for (at, value) in [(1, 20.0), (2, 20.4), (3, 20.8), (4, 21.0), (5, 21.9), (6, 19.9)] {
         bench.live(at, value);

@@ -29,7 +29,8 @@ fn a_command_needs_a_granted_action_on_a_member_and_no_gate_that_is_missing() {
 fn a_command_is_confirmed_by_what_the_device_reports() {
     let mut bench = Bench::new(1, vec![(deployment("d", vec![each_reading()]), command_rule)]);
     bench.live(1, 20.0);
-    let effect = bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).next().expect("a command").outgoing.effect;
+    let effect =
+        bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).next().expect("a command").outgoing.effect;
     let settled = Settled { effect, sink: "mqtt".into(), outcome: Outcome::Accepted, reason: None, attempt: 1 };
     bench.take(Body::Settled(settled), 1, None);
     let switch = Reading {
@@ -52,7 +53,13 @@ fn a_command_that_nobody_confirms_is_sent_again_and_then_fails() {
         let rows: Vec<_> = bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).collect();
         assert_eq!(rows.len(), usize::try_from(at).expect("small"), "the same effect each time");
         assert_eq!(rows[0].outgoing.effect, rows[rows.len() - 1].outgoing.effect);
-        let settled = Settled { effect: rows[0].outgoing.effect, sink: "mqtt".into(), outcome: Outcome::Accepted, reason: None, attempt: 1 };
+        let settled = Settled {
+            effect: rows[0].outgoing.effect,
+            sink: "mqtt".into(),
+            outcome: Outcome::Accepted,
+            reason: None,
+            attempt: 1,
+        };
         bench.take(Body::Settled(settled), at, None).advance(at + 1);
     }
     assert_eq!(bench.engine.accounts().failed, 1);
@@ -66,7 +73,8 @@ fn a_command_whose_effect_is_never_reported_ends_when_it_was_taken() {
     setup.devices = Arc::new(Devices::new([Device { source: None, ..device(1, "fridge", "kitchen") }]));
     bench.engine.switch(setup).expect("a setup");
     bench.live(1, 20.0);
-    let effect = bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).next().expect("a command").outgoing.effect;
+    let effect =
+        bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).next().expect("a command").outgoing.effect;
     let settled = Settled { effect, sink: "mqtt".into(), outcome: Outcome::Accepted, reason: None, attempt: 1 };
     bench.take(Body::Settled(settled), 1, None).advance(60);
     let accounts = bench.engine.accounts();
@@ -138,11 +146,14 @@ fn a_momentary_command_is_marked_before_it_is_sent() {
     spec.grants.commands[0].action = "toggle".into();
     let mut bench = Bench::new(1, vec![(spec, toggles)]);
     bench.live(1, 20.0);
-    let row = |bench: &Bench| bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).last().cloned().expect("a command");
+    let row = |bench: &Bench| {
+        bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).last().cloned().expect("a command")
+    };
     let first = row(&bench);
     assert_eq!(first.attempts, 0);
     let sending = Outcome::Other("sending".into());
-    let marked = Settled { effect: first.outgoing.effect, sink: "mqtt".into(), outcome: sending, reason: None, attempt: 1 };
+    let marked =
+        Settled { effect: first.outgoing.effect, sink: "mqtt".into(), outcome: sending, reason: None, attempt: 1 };
     bench.take(Body::Settled(marked), 1, None);
     let second = row(&bench);
     assert_eq!((second.attempts, second.outgoing.effect), (1, first.outgoing.effect));

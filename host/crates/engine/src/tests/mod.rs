@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::deployment::{
-    CommandGrant, Deployment, Grants, KeyKind, Lifecycle, Limits, NotificationGrant, PackageDigest, PackageRef, Role, World,
+    CommandGrant, Deployment, Grants, KeyKind, Lifecycle, Limits, NotificationGrant, PackageDigest, PackageRef, Role,
+    World,
 };
 use model::device::{Action, Confirm, Device, Devices, ReadingMap, Sets, Source};
 use model::effect::{Audience, Command, Emission, Notification, Overdue, Target, Timer, Urgency};
@@ -91,14 +92,18 @@ fn device(number: u32, id: &str, site: &str) -> Device {
             id: None,
         }),
         availability: None,
-        commands: BTreeMap::from([("toggle".into(), Action { sets: None, momentary: true, ..on.clone() }), ("on".into(), on)]),
+        commands: BTreeMap::from([
+            ("toggle".into(), Action { sets: None, momentary: true, ..on.clone() }),
+            ("on".into(), on),
+        ]),
         confirm: Confirm { within: Span::from_secs(5), retries: 1 },
         about: Vec::new(),
     }
 }
 
 fn deployment(name: &str, kinds: Vec<Kind>) -> Deployment {
-    let role = Role { name: "probe".into(), capabilities: Vec::new(), many: true, members: vec![DeviceNo(1)], selector: None };
+    let role =
+        Role { name: "probe".into(), capabilities: Vec::new(), many: true, members: vec![DeviceNo(1)], selector: None };
     let roleless = |kind: &Kind| matches!(kind, Kind::Schedule(_) | Kind::Message { .. } | Kind::Custom { .. });
     let triggers = kinds.into_iter().enumerate().map(|(index, kind)| Trigger {
         name: format!("t{index}").into(),
@@ -124,7 +129,11 @@ fn deployment(name: &str, kinds: Vec<Kind>) -> Deployment {
                 arguments: BTreeMap::new(),
                 priority: (9, 16),
             }],
-            notifications: vec![NotificationGrant { template: "offer".into(), class: Class::Marketing, purpose: "marketing".into() }],
+            notifications: vec![NotificationGrant {
+                template: "offer".into(),
+                class: Class::Marketing,
+                purpose: "marketing".into(),
+            }],
             publish: vec!["out/+".into()],
             emit: vec!["told".into()],
         },
@@ -143,7 +152,12 @@ struct Bench {
 
 impl Bench {
     fn new(partitions: u16, deployments: Vec<(Deployment, Rule)>) -> Self {
-        Self { engine: Engine::new(setup(partitions, deployments), Persistence::Store).expect("a setup"), number: 0, decisions: Vec::new(), turns: Vec::new() }
+        Self {
+            engine: Engine::new(setup(partitions, deployments), Persistence::Store).expect("a setup"),
+            number: 0,
+            decisions: Vec::new(),
+            turns: Vec::new(),
+        }
     }
 
     fn one(kind: Kind) -> Self {
@@ -186,7 +200,8 @@ impl Bench {
 
     /// Everything told: (phase or kind, minute).
     fn told(&self) -> Vec<(String, i64)> {
-        let word = |d: &Decision| d.cause.phase.map_or_else(|| d.cause.kind.to_string(), |phase| phase.word().to_owned());
+        let word =
+            |d: &Decision| d.cause.phase.map_or_else(|| d.cause.kind.to_string(), |phase| phase.word().to_owned());
         self.decisions.iter().map(|decision| (word(decision), decision.at.0 / 60_000_000)).collect()
     }
 
@@ -220,10 +235,18 @@ impl Bench {
 }
 
 fn setup(partitions: u16, deployments: Vec<(Deployment, Rule)>) -> Setup {
-    let devices = Devices::new([device(1, "fridge", "kitchen"), device(2, "freezer", "cellar"), device(3, "oven", "kitchen")]);
-    let load = |(deployment, rule): (Deployment, Rule)| (Arc::new(deployment), Arc::new(Native(rule)) as Arc<dyn Program>);
+    let devices =
+        Devices::new([device(1, "fridge", "kitchen"), device(2, "freezer", "cellar"), device(3, "oven", "kitchen")]);
+    let load =
+        |(deployment, rule): (Deployment, Rule)| (Arc::new(deployment), Arc::new(Native(rule)) as Arc<dyn Program>);
     let groups = vec![Group { name: "staff".into(), sinks: vec!["hook".into()] }];
-    Setup { partitions, devices: Arc::new(devices), deployments: deployments.into_iter().map(load).collect(), groups, default_sink: "mqtt".into() }
+    Setup {
+        partitions,
+        devices: Arc::new(devices),
+        deployments: deployments.into_iter().map(load).collect(),
+        groups,
+        default_sink: "mqtt".into(),
+    }
 }
 
 fn minute(n: i64) -> Instant {

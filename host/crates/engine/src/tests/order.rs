@@ -13,7 +13,10 @@ fn a_failed_step_leaves_nothing_and_others_go_on() {
         assert!(host.get("written").is_none());
         tell(&Event { ..dummy() }, host)
     }
-    let mut bench = Bench::new(1, vec![(deployment("a", vec![each_reading()]), fails), (deployment("b", vec![each_reading()]), looks)]);
+    let mut bench = Bench::new(
+        1,
+        vec![(deployment("a", vec![each_reading()]), fails), (deployment("b", vec![each_reading()]), looks)],
+    );
     bench.live(1, 20.0);
     assert_eq!(verdicts(&bench), (Vec::new(), 1));
     let commit = &bench.turns[0].commits[0];
@@ -46,7 +49,9 @@ fn a_passing_failure_is_tried_again_in_order_and_holds_back_only_its_key() {
     spec.roles[0].members.push(DeviceNo(3));
     let mut bench = Bench::new(1, vec![(spec, flaky)]);
     bench.live(1, 1.0).take(reading(DeviceNo(3), 2.0), 1, None).take(reading(DeviceNo(1), 3.0), 1, None);
-    let done = |bench: &Bench| bench.decisions.iter().filter(|d| d.effect.is_some()).map(|d| d.key.to_string()).collect::<Vec<_>>();
+    let done = |bench: &Bench| {
+        bench.decisions.iter().filter(|d| d.effect.is_some()).map(|d| d.key.to_string()).collect::<Vec<_>>()
+    };
     assert_eq!(done(&bench), ["oven"]);
     assert_eq!(bench.engine.accounts().pending, 2);
     bench.advance(2);

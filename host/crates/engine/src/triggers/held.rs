@@ -173,7 +173,8 @@ impl Run {
     fn next(&self, kind: &Kind, facts: &Facts) -> Option<(Instant, Next)> {
         let Kind::Held { duration, gap, gap_max, .. } = kind else { return None };
         let counting = self.unknown.is_none() || *gap == Gap::Continue;
-        let deadline = (!self.fired && counting).then(|| (self.since + Span(duration.0 + self.paused.0), Next::Deadline));
+        let deadline =
+            (!self.fired && counting).then(|| (self.since + Span(duration.0 + self.paused.0), Next::Deadline));
         let lapse = match self.unknown {
             None => facts.lapse.map(|(at, from)| (at, Next::Lapse(from))),
             Some(_) => None,

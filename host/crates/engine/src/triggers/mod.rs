@@ -242,14 +242,11 @@ pub(crate) fn words(kind: &Kind, when: Option<&Bound>) -> Option<Name> {
         Kind::Threshold { .. } => predicate?,
         Kind::Silence { duration } => format!("nothing heard for {duration}"),
         Kind::Availability { .. } => "not available".to_owned(),
-        Kind::Reading { .. }
-        | Kind::Change { .. }
-        | Kind::Schedule(_)
-        | Kind::Message { .. }
-        | Kind::Custom { .. } => return None,
+        Kind::Reading { .. } | Kind::Change { .. } | Kind::Schedule(_) | Kind::Message { .. } | Kind::Custom { .. } => {
+            return None;
+        }
     }))
 }
 
 /// How long an outage lasts before holds take it for unknown time.
 pub(crate) const OUTAGE: Span = limits::OUTAGE_MIN;
-

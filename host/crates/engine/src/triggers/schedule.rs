@@ -77,7 +77,9 @@ impl Calendar {
         let local = calendar::naive(after, self.zone)?;
         if !calendar::changes_near(after, LARGEST_CHANGE, self.zone) {
             // No change of offset near: civil order is the order of instants.
-            return self.from(local).find_map(|civil| self.instants(civil).into_iter().flatten().find(|at| *at > after));
+            return self
+                .from(local)
+                .find_map(|civil| self.instants(civil).into_iter().flatten().find(|at| *at > after));
         }
         // Near a change the second pass of one civil time comes after the first pass of later ones: look at all within
         // the largest change, take the earliest.
