@@ -53,7 +53,7 @@ pub trait Rule {
         Ok(())
     }
 
-    /// Triggers `threshold`, `held`, `silence` and `availability`.
+    /// Triggers `threshold`, `held`, `silence`, `availability` and `zone`.
     ///
     /// # Errors
     /// As [`Rule::handle`].

@@ -35,6 +35,7 @@ pub use engine::Engine;
 pub use guard::actuator::preconditions_hold;
 pub use nowhere::Nowhere;
 pub use plan::{Setup, SetupError};
+pub use triggers::fence::AreaError;
 pub use triggers::schedule::{Calendar, ScheduleError};
 pub use turn::{Persistence, Turn};
 pub use twin::Twin;

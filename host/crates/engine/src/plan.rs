@@ -8,11 +8,12 @@ use model::deployment::KeyKind;
 use model::device::Devices;
 use model::guest::Program;
 use model::notification::Group;
-use model::trigger::{Kind, Predicate, Test};
-use model::{Capability, Deployment, DeviceNo, Id, Name, Trigger, topic};
+use model::trigger::{Kind, Predicate, Test, Zone};
+use model::{Capability, Deployment, DeviceNo, Id, Name, Trigger, limits, topic};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use crate::triggers::fence::{AreaError, Fence};
 use crate::triggers::schedule::{Calendar, ScheduleError};
 
 /// What an engine is built from.
@@ -33,6 +34,8 @@ pub enum SetupError {
     Twice(Name),
     #[error("deployment `{deployment}`, trigger `{trigger}`: {error}")]
     Schedule { deployment: Name, trigger: Name, error: ScheduleError },
+    #[error("deployment `{deployment}`, trigger `{trigger}`: {error}")]
+    Area { deployment: Name, trigger: Name, error: AreaError },
     #[error("deployment `{deployment}`, trigger `{trigger}`: role `{role}` is not bound")]
     Role { deployment: Name, trigger: Name, role: Name },
 }
@@ -69,6 +72,7 @@ pub(crate) struct PlannedTrigger {
     /// Changes when the predicate, role or kind does: state with another fingerprint starts anew.
     pub(crate) fingerprint: u64,
     pub(crate) calendar: Option<Calendar>,
+    pub(crate) fence: Option<Arc<Fence>>,
 }
 
 /// One trigger watching one device (or a place of its own for triggers without a role) in one partition.
@@ -81,6 +85,7 @@ pub(crate) struct Binding {
     /// The predicate with every test's device filled in.
     pub(crate) when: Option<Bound>,
     pub(crate) clear: Option<Bound>,
+    pub(crate) fence: Option<Arc<Fence>>,
     /// Whose readings concern it.
     pub(crate) watches: Vec<(DeviceNo, Option<Capability>)>,
 }
@@ -271,6 +276,7 @@ impl Plan {
                     key: Name::from(""),
                     when: None,
                     clear: None,
+                    fence: None,
                     watches: Vec::new(),
                 });
             }
@@ -291,7 +297,17 @@ impl Plan {
             let when = when.map(|predicate| self.fill(spec, predicate, device));
             let clear = clear.map(|predicate| self.fill(spec, predicate, device));
             let watches = watches(&trigger.spec.kind, device, when.as_ref(), clear.as_ref());
-            bindings.push(Binding { deployment, trigger: index, device: Some(device), key, when, clear, watches });
+            let fence = trigger.fence.clone();
+            bindings.push(Binding {
+                deployment,
+                trigger: index,
+                device: Some(device),
+                key,
+                when,
+                clear,
+                fence,
+                watches,
+            });
         }
     }
 
@@ -352,7 +368,7 @@ fn watches(
 ) -> Vec<(DeviceNo, Option<Capability>)> {
     match kind {
         Kind::Reading { capability, .. } => vec![(device, *capability)],
-        Kind::Change { capability, .. } => vec![(device, Some(*capability))],
+        Kind::Change { capability, .. } | Kind::Zone(Zone { capability, .. }) => vec![(device, Some(*capability))],
         Kind::Silence { .. } | Kind::Availability { .. } => vec![(device, None)],
         Kind::Threshold { .. } | Kind::Held { .. } => {
             let mut tests = Vec::new();
@@ -383,10 +399,25 @@ fn plan(spec: Arc<Deployment>, program: Arc<dyn Program>) -> Result<Planned, Set
             })?),
             _ => None,
         };
-        triggers.push(PlannedTrigger { spec: trigger.clone(), fingerprint: fingerprint(trigger), calendar });
+        let fence = match &trigger.kind {
+            Kind::Zone(zone) => Some(Arc::new(fence(zone).map_err(|error| SetupError::Area {
+                deployment: spec.name.clone(),
+                trigger: trigger.name.clone(),
+                error,
+            })?)),
+            _ => None,
+        };
+        triggers.push(PlannedTrigger { spec: trigger.clone(), fingerprint: fingerprint(trigger), calendar, fence });
     }
     let rule = Name::from(spec.package.to_string());
     Ok(Planned { spec, program, rule, triggers })
+}
+
+fn fence(zone: &Zone) -> Result<Fence, AreaError> {
+    if zone.margin > limits::ZONE_METRES {
+        return Err(AreaError::Margin);
+    }
+    Fence::new(&zone.area)
 }
 
 /// What a trigger's state depends on: its role, kind and predicate, but not its durations, so that a changed `for`
@@ -401,6 +432,7 @@ fn fingerprint(trigger: &Trigger) -> u64 {
         Kind::Schedule(schedule) => format!("{} {}", schedule.cron, schedule.zone),
         Kind::Message { filter, key_from } => format!("{filter} {key_from:?}"),
         Kind::Custom { name } => name.to_string(),
+        Kind::Zone(zone) => format!("{:?} {:?}", zone.capability, zone.area),
         Kind::Silence { .. } | Kind::Availability { .. } => String::new(),
     };
     Id::of(&[trigger.kind.word().as_bytes(), role.as_bytes(), basis.as_bytes()]).fold()

@@ -3,6 +3,7 @@
 //! Every other crate speaks in these types. Nothing here does I/O, reads a clock, draws a random number, or knows a
 //! wire format, the store or the sandbox. The words are those of the glossary in `host/ARCHITECTURE.md`.
 
+pub mod area;
 pub mod capability;
 pub mod decision;
 pub mod deployment;

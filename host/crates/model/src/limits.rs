@@ -71,6 +71,11 @@ pub const GAP_MAX: Span = Span::from_mins(5);
 pub const CATCH_UP: Span = Span::from_secs(30);
 /// How late an overdue timer or schedule still fires by default.
 pub const OVERDUE: Span = Span::from_hours(1);
+/// Corners of one zone: the outline of a site or a district; each fix looks at all of them.
+pub const ZONE_CORNERS: usize = 256;
+/// Largest radius and margin of a zone in metres: past it a flat map of the surroundings is no longer close enough.
+pub const ZONE_METRES: f64 = 100_000.0;
+
 /// Longest window of a history.
 pub const HISTORY_WINDOW: Span = Span::from_days(31);
 /// Buckets of a history unless the manifest says otherwise.

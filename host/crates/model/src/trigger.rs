@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::area::Area;
 use crate::effect::Overdue;
 use crate::{Capability, Name, Span, Value};
 
@@ -62,6 +63,8 @@ pub enum Kind {
     Availability {
         outage_min: Span,
     },
+    /// Entering and leaving an area.
+    Zone(Zone),
     Schedule(Schedule),
     /// A raw message on a topic.
     Message {
@@ -85,6 +88,7 @@ impl Kind {
             Self::Held { .. } => "held",
             Self::Silence { .. } => "silence",
             Self::Availability { .. } => "availability",
+            Self::Zone(_) => "zone",
             Self::Schedule(_) => "schedule",
             Self::Message { .. } => "message",
             Self::Custom { .. } => "custom",
@@ -103,6 +107,21 @@ pub enum Gap {
     Pause,
     /// Ends the run.
     Reset,
+}
+
+/// An area and what counts as being in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Zone {
+    /// Whose values are positions.
+    pub capability: Capability,
+    pub area: Area,
+    /// How long the device must be in it before it has entered.
+    pub dwell: Span,
+    /// Fixes that may be further off than this, in metres, are passed over; one that does not say counts.
+    pub accuracy_max: Option<f64>,
+    /// How far outside, in metres, a device that is in it must be to have left it.
+    pub margin: f64,
+    pub snapshot: bool,
 }
 
 /// A condition over the twins of one device, or of the devices of one or two roles of one site.

@@ -125,6 +125,7 @@ pub(crate) enum Trigger {
         role: Name,
         outage_min: Span,
     },
+    Zone(Box<Zone>),
     Schedule {
         name: Name,
         cron: Name,
@@ -159,4 +160,33 @@ pub(crate) struct Predicate {
     pub(crate) outside: Option<Vec<Json>>,
     pub(crate) all: Option<Vec<Predicate>>,
     pub(crate) any: Option<Vec<Predicate>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Zone {
+    pub(crate) name: Name,
+    pub(crate) role: Name,
+    pub(crate) capability: Capability,
+    pub(crate) area: Area,
+    pub(crate) dwell: Span,
+    pub(crate) accuracy_max: Option<Json>,
+    pub(crate) margin: Json,
+    pub(crate) snapshot: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Area {
+    pub(crate) circle: Option<Circle>,
+    /// Latitude and longitude of each corner.
+    pub(crate) polygon: Option<Vec<Vec<f64>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Circle {
+    pub(crate) latitude: f64,
+    pub(crate) longitude: f64,
+    pub(crate) radius: Json,
 }

@@ -174,3 +174,50 @@ fn versions_compare_as_semantic_versions() {
     assert!(version("1.10.0").expect("valid") > version("1.9.0").expect("valid"));
     assert!(version("1.0.0-rc.1").expect("valid") < version("1.0.0").expect("valid"));
 }
+
+fn zone(keys: &str, settings: &str) -> Result<model::trigger::Zone, String> {
+    let text = format!(
+        "[[trigger]]\nname = \"t\"\nkind = \"zone\"\nrole = \"probe\"\n{keys}\n\
+         [settings]\nplace = {{ type = \"object\", default = {{ polygon = [[0, 0], [1, 0], [0, 1]] }} }}\n"
+    );
+    match trigger(&text, settings)? {
+        Kind::Zone(zone) => Ok(zone),
+        other => Err(format!("{other:?}")),
+    }
+}
+
+#[test]
+fn a_zone_is_a_circle_or_a_polygon_in_metres() {
+    use model::area::{Area, Corner};
+    let circle = zone(
+        "area = { circle = { latitude = 52.5, longitude = 13.4, radius = \"0.2 km\" } }\ndwell = \"2m\"\n\
+         margin = \"30 m\"\naccuracy-max = \"100 m\"",
+        "{}",
+    );
+    let circle = circle.expect("resolves");
+    let centre = Corner { latitude: 52.5, longitude: 13.4 };
+    assert_eq!(circle.area, Area::Circle { centre, radius: 200.0 });
+    assert_eq!((circle.dwell, circle.margin, circle.accuracy_max), (Span::from_mins(2), 30.0, Some(100.0)));
+    let filled = zone("area = \"${place}\"", r#"{"place":{"polygon":[[1,2],[3,4],[5,-6.5]]}}"#).expect("resolves");
+    let Area::Polygon(corners) = filled.area else { panic!("{:?}", filled.area) };
+    assert_eq!((corners.len(), corners[2]), (3, Corner { latitude: 5.0, longitude: -6.5 }));
+    assert_eq!((filled.capability.name(), filled.margin, filled.accuracy_max), ("position", 0.0, None));
+}
+
+#[test]
+fn a_zone_that_is_no_place_is_refused() {
+    for (keys, wrong) in [
+        ("area = {}", "area: expected a circle or a polygon"),
+        ("area = { polygon = [[1, 2], [3, 4]] }", "area.polygon: 2 corners: expected 3 to 256"),
+        ("area = { polygon = [[1, 2], [3, 4], [100, 2]] }", "area.polygon[2]: expected latitude and longitude"),
+        ("area = { circle = { latitude = 1, longitude = 2, radius = \"8 Cel\" } }", "radius: cannot convert Cel to m"),
+        (
+            "area = { circle = { latitude = 1, longitude = 2, radius = \"101 km\" } }",
+            "radius: 101000 m: expected more than nothing and at most 100000 m",
+        ),
+        ("area = { circel = {} }", "area.circel: unknown field, did you mean \"circle\"?"),
+    ] {
+        let message = zone(keys, "{}").expect_err(keys);
+        assert!(message.contains(wrong), "{keys}: {message}");
+    }
+}

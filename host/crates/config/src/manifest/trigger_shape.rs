@@ -9,6 +9,7 @@ pub(crate) const TRIGGER: Kind = Kind::Variant(&[
     ("held", &HELD),
     ("silence", &SILENCE),
     ("availability", &AVAILABILITY),
+    ("zone", &ZONE),
     ("schedule", &SCHEDULE),
     ("message", &MESSAGE),
     ("custom", &CUSTOM),
@@ -88,6 +89,39 @@ static SILENCE: Shape =
 
 static AVAILABILITY: Shape =
     Shape { keys: &[NAME, KIND, ROLE, default("outage-min", DURATION, "\"30s\"", "shorter outages cause no event")] };
+
+static ZONE: Shape = Shape {
+    keys: &[
+        NAME,
+        KIND,
+        ROLE,
+        default("capability", CAPABILITY, "\"position\"", "whose values are positions"),
+        required("area", Kind::Table(&AREA), "the place: a circle or a polygon; its edge belongs to it"),
+        default("dwell", DURATION, "\"0s\"", "how long a device must be in it, by its own time, before it has entered"),
+        optional("accuracy-max", AMOUNT, "fixes that may be further off than this are passed over, such as \"100 m\""),
+        default("margin", AMOUNT, "\"0 m\"", "how far outside a device that is in it must be to have left it"),
+        SNAPSHOT,
+    ],
+};
+
+static AREA: Shape = Shape {
+    keys: &[
+        optional("circle", Kind::Table(&CIRCLE), "everything near a point"),
+        optional(
+            "polygon",
+            Kind::List(&Kind::List(&Kind::Number(-180.0, 180.0))),
+            "3 to 256 corners in order, each a latitude and a longitude in degrees",
+        ),
+    ],
+};
+
+static CIRCLE: Shape = Shape {
+    keys: &[
+        required("latitude", Kind::Number(-90.0, 90.0), "of its centre, in degrees, WGS 84"),
+        required("longitude", Kind::Number(-180.0, 180.0), "of its centre, in degrees, WGS 84"),
+        required("radius", AMOUNT, "such as \"150 m\"; at most 100 km"),
+    ],
+};
 
 static SCHEDULE: Shape = Shape {
     keys: &[

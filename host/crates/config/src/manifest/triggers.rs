@@ -133,6 +133,12 @@ impl One<'_> {
                 let known = self.role(&role);
                 (name, Some(role), known.then_some(Kind::Availability { outage_min }))
             }
+            Raw::Zone(raw) => {
+                let (name, role) = (raw.name.clone(), raw.role.clone());
+                let known = self.role(&role) && self.offers(&role, raw.capability);
+                let zone = super::zone::resolve(self.document, self.path, *raw, self.problems);
+                (name, Some(role), zone.filter(|_| known).map(Kind::Zone))
+            }
             Raw::Schedule { name, cron, zone, overdue, spring, autumn } => {
                 let zone = zone.unwrap_or_else(|| self.scope.zone.clone());
                 let schedule = Schedule { cron, zone, overdue: overdue_of(&overdue), spring, autumn };

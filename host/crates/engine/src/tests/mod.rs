@@ -4,6 +4,7 @@ mod conditions;
 mod effects;
 mod order;
 mod timers;
+mod zones;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -3,9 +3,11 @@
 //! A slot changes only on transitions, never by a mere reading that leaves a condition as it was; so a steady device
 //! costs no writes. Deadlines follow from the state and the twins, and are computed again after a restart.
 
+pub(crate) mod fence;
 pub(crate) mod held;
 pub(crate) mod schedule;
 pub(crate) mod truth;
+pub(crate) mod zone;
 
 use model::event::Freshness;
 use model::trigger::Kind;
@@ -18,6 +20,7 @@ use crate::plan::{Binding, Bound};
 use crate::twin::Twin;
 use held::Held;
 use truth::{Truth, truth};
+use zone::Visit;
 
 /// One trigger watching one device in one partition.
 #[derive(Debug)]
@@ -47,6 +50,8 @@ pub enum State {
     Availability(Option<Instant>),
     /// The last instant at which it came, or was armed.
     Schedule(Instant),
+    /// None: outside.
+    Zone(Option<Visit>),
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -79,6 +84,7 @@ impl Slot {
             Kind::Silence { .. } => State::Silence(Silence { began: None, from: now }),
             Kind::Availability { .. } => State::Availability(None),
             Kind::Schedule(_) => State::Schedule(now),
+            Kind::Zone(_) => State::Zone(None),
             Kind::Reading { .. } | Kind::Message { .. } | Kind::Custom { .. } => State::Nothing,
         };
         Self { binding, state, fresh: true, dirty: false, armed: None }
@@ -109,6 +115,9 @@ impl Slot {
                     let deadline = since + *outage_min;
                     transitions.push(Transition { phase: Phase::Began, at: deadline, since, deadline: Some(deadline) });
                 }
+            }
+            (State::Zone(visit), Kind::Zone(zone)) => {
+                self.dirty |= zone::advance(visit, zone, to, &mut transitions);
             }
             _ => {}
         }
@@ -149,6 +158,13 @@ impl Slot {
                     transitions.push(Transition { phase: Phase::Ended, at, since, deadline: None });
                 }
             }
+            (State::Zone(visit), Kind::Zone(zone)) => {
+                let twin = self.binding.device.and_then(|device| twins.get(&device));
+                if let Some(fence) = &self.binding.fence {
+                    let watched = (zone, &**fence);
+                    self.dirty |= zone::evaluate(visit, watched, twin, at, may_begin(&zone.snapshot), &mut transitions);
+                }
+            }
             _ => {}
         }
         transitions
@@ -171,6 +187,7 @@ impl Slot {
             (State::Silence(silence), Kind::Silence { duration }) if silence.began.is_none() => {
                 Some(silence_base(silence, self.binding.device, twins) + *duration)
             }
+            (State::Zone(visit), Kind::Zone(zone)) => zone::deadline(visit.as_ref(), zone),
             (State::Availability(None), Kind::Availability { outage_min }) => {
                 Some(gone_since(twins.get(&self.binding.device?)?)? + *outage_min)
             }
@@ -192,10 +209,15 @@ impl Slot {
         Id::of(&parts.map(str::as_bytes))
     }
 
-    /// The capability that a condition speaks of, and its value: those of the predicate's first test.
+    /// The capability that a condition speaks of, and its value: those of the predicate's first test, or
+    /// what the trigger watches.
     pub(crate) fn subject(&self, twins: &Twins) -> (Option<Capability>, Option<Value>) {
         let mut tests = Vec::new();
         self.binding.when.iter().for_each(|when| when.tests(&mut tests));
+        if tests.is_empty() {
+            tests
+                .extend(self.binding.watches.iter().filter_map(|(device, capability)| Some((*device, (*capability)?))));
+        }
         let Some((device, capability)) = tests.first().copied() else { return (None, None) };
         let held = twins.get(&device).and_then(|twin| twin.get(capability));
         (Some(capability), held.and_then(|held| held.value.clone()))
@@ -242,6 +264,8 @@ pub(crate) fn words(kind: &Kind, when: Option<&Bound>) -> Option<Name> {
         Kind::Threshold { .. } => predicate?,
         Kind::Silence { duration } => format!("nothing heard for {duration}"),
         Kind::Availability { .. } => "not available".to_owned(),
+        Kind::Zone(zone) if zone.dwell == Span::ZERO => format!("in {}", zone.area),
+        Kind::Zone(zone) => format!("in {} for {}", zone.area, zone.dwell),
         Kind::Reading { .. } | Kind::Change { .. } | Kind::Schedule(_) | Kind::Message { .. } | Kind::Custom { .. } => {
             return None;
         }
