@@ -41,6 +41,8 @@ pub struct Accounts {
     pub unknown_device: u64,
     pub missed_schedules: u64,
     pub skipped_timers: u64,
+    /// Of the dead-lettered: because too many steps of a key or deployment waited.
+    pub overflowed: u64,
 }
 
 impl Accounts {
@@ -95,5 +97,6 @@ impl Accounts {
         self.unknown_device += other.unknown_device;
         self.missed_schedules += other.missed_schedules;
         self.skipped_timers += other.skipped_timers;
+        self.overflowed += other.overflowed;
     }
 }

@@ -155,8 +155,13 @@ impl Partition {
 /// The wait before try `attempt` (from 1) of a step that failed for a passing reason, with up to a quarter more by the
 /// event's own id, so that replays agree and neighbours do not all come at once.
 pub(crate) fn back_off(attempt: u32, id: model::Id) -> model::Span {
-    let doubled = limits::RETRY_FIRST.0.saturating_mul(1 << attempt.saturating_sub(1).min(20));
-    let wait = doubled.min(limits::RETRY_LONGEST.0);
+    doubling(attempt, (limits::RETRY_FIRST, limits::RETRY_LONGEST), id)
+}
+
+/// A wait that doubles with each attempt (from 1) up to the longest, and up to a quarter more.
+pub(crate) fn doubling(attempt: u32, (first, longest): (model::Span, model::Span), id: model::Id) -> model::Span {
+    let doubled = first.0.saturating_mul(1 << attempt.saturating_sub(1).min(20));
+    let wait = doubled.min(longest.0);
     model::Span(wait + id.fold() % (wait / 4 + 1))
 }
 

@@ -110,6 +110,7 @@ impl Engine {
             turn.counts.extend(record.counts);
             turn.samples.extend(record.samples);
             turn.duplicates += record.duplicates;
+            turn.transitions.extend(record.transitions);
             if record.touched {
                 turn.commits.push(record.commit);
             }

@@ -7,6 +7,7 @@
 mod accounts;
 pub mod calendar;
 mod clock;
+mod contain;
 pub mod digest;
 mod effects;
 mod engine;
@@ -18,6 +19,7 @@ mod observe;
 mod partition;
 mod pending;
 mod plan;
+pub mod quarantine;
 mod restore;
 pub mod rows;
 mod seen;
@@ -28,9 +30,11 @@ mod timers;
 mod triggers;
 mod turn;
 mod twin;
+mod waiting;
 mod world;
 
 pub use accounts::Accounts;
+pub use contain::{Transition, TransitionKind};
 pub use engine::Engine;
 pub use guard::actuator::preconditions_hold;
 pub use nowhere::Nowhere;

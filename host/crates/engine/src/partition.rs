@@ -17,6 +17,7 @@ use crate::accounts::Accounts;
 use crate::flight::Flights;
 use crate::pending::Pending;
 use crate::plan::Plan;
+use crate::quarantine::Standings;
 use crate::rows::{self, DeploymentRow, PartitionRow, TriggerRow};
 use crate::seen::Seen;
 use crate::step::Wake;
@@ -42,6 +43,7 @@ pub(crate) struct Partition {
     pub(crate) watches: FxHashMap<DeviceNo, Vec<Watch>>,
     pub(crate) timers: Timers,
     pub(crate) pending: Pending,
+    pub(crate) standings: Standings,
     pub(crate) flights: Flights,
     pub(crate) seen: Seen,
     /// By deployment of the plan.
@@ -99,6 +101,7 @@ impl Partition {
             watches: FxHashMap::default(),
             timers: Timers::default(),
             pending: Pending::default(),
+            standings: Standings::default(),
             flights: Flights::default(),
             seen: Seen::default(),
             deployments: Vec::new(),

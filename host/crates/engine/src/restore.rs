@@ -55,16 +55,15 @@ impl Partition {
                 Table::Pending => self.restore_pending(key, value)?,
                 Table::History => self.restore_history(key, value)?,
                 Table::Flight => self.restore_flight(value)?,
+                Table::Quarantine => self.restore_standing(key, value)?,
                 // Within one host a transfer is taken in the turn that sends it: there is nothing to restore.
                 Table::Transfer => {}
             }
         }
         seen.sort_unstable();
         seen.into_iter().for_each(|(at, id)| self.seen.insert(id, at));
-        self.pending.sort();
-        let fronts: Vec<_> = self.pending.fronts().map(|((d, k), row)| (d.clone(), k.clone(), row.due)).collect();
-        fronts.into_iter().for_each(|(deployment, key, due)| self.timers.arm_retry(due, &deployment, &key));
         self.lay_slots(triggers, deployments);
+        self.arm_all_waiting();
         Ok(())
     }
 
@@ -87,7 +86,17 @@ impl Partition {
         let ([deployment, state_key], rest) = rows::texts::<2>("pending", key)?;
         let number = rest.try_into().map(u64::from_be_bytes).map_err(|_| RowError::Key { table: "pending" })?;
         let row: PendingRow = decode("pending", value)?;
-        self.pending.push(&deployment.into(), &state_key.into(), number, row);
+        self.pending.insert(&deployment.into(), &state_key.into(), number, row);
+        Ok(())
+    }
+
+    fn restore_standing(&mut self, key: &[u8], value: &[u8]) -> Result<(), RowError> {
+        let ([deployment, held], _) = rows::texts::<2>("quarantine", key)?;
+        if held.is_empty() {
+            self.standings.deployments.insert(deployment.into(), decode("quarantine", value)?);
+        } else {
+            self.standings.keys.insert((deployment.into(), held.into()), decode("quarantine", value)?);
+        }
         Ok(())
     }
 

@@ -74,6 +74,8 @@ impl Partition {
             .collect();
         self.world().plan = plan;
         self.lay_slots(states, rows);
+        self.forgive_changed(&old);
+        self.arm_all_waiting();
     }
 
     /// Puts the slot's next deadline among the timers. A later deadline than the one that stands there is left to be

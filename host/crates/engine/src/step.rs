@@ -12,7 +12,6 @@ use store::{DeadLetterRow, Table};
 
 use crate::clock::back_off;
 use crate::partition::Partition;
-use crate::pending::PendingRow;
 use crate::rows;
 use crate::turn::Persistence;
 use crate::world::World;
@@ -30,19 +29,21 @@ pub(crate) struct Wake {
 }
 
 impl Partition {
-    /// Runs a step now, or lets it wait behind those of its key that already do.
+    /// Runs a step now, or lets it wait where its key or deployment is held or has others waiting.
     pub(crate) fn run(&mut self, wake: Wake) {
         self.accounts.wanted += 1;
         let name = &self.plan.deployments[wake.deployment as usize].spec.name;
-        if self.pending.waits(name, &wake.event.key) {
-            let name = name.clone();
-            self.wait(&name, wake, self.clock);
-            return;
+        match self.held(name, &wake.event.key) {
+            None => self.execute(wake, None),
+            Some(why) => {
+                let name = name.clone();
+                self.wait(&name, wake, why);
+            }
         }
-        self.execute(wake);
     }
 
-    fn execute(&mut self, wake: Wake) {
+    /// Runs a step. `number` is its place among the waiting ones, where it waited.
+    pub(crate) fn execute(&mut self, wake: Wake, number: Option<u64>) {
         let plan = Arc::clone(&self.plan);
         let spec = &plan.deployments[wake.deployment as usize].spec;
         let result = self.call(&wake);
@@ -58,10 +59,11 @@ impl Partition {
                 for (index, proposal) in (0_u32..).zip(proposals) {
                     self.propose(&wake, index, proposal);
                 }
+                self.clear(&spec.name, &wake.event.key);
             }
             Err(failure) => {
                 self.world().call.writes.clear();
-                self.fail(&spec.name, wake, failure);
+                self.fail(&spec.name, wake, number, &failure);
             }
         }
     }
@@ -146,7 +148,7 @@ impl Partition {
     }
 
     /// A step failed: its writes and effects are gone. A passing reason is tried again, any other gives the event up.
-    fn fail(&mut self, deployment: &Name, wake: Wake, failure: Failure) {
+    fn fail(&mut self, deployment: &Name, wake: Wake, number: Option<u64>, failure: &Failure) {
         let mut decision = self.decision(&wake, Verdict::Failed);
         decision.reason = Some(Name::from(failure.reason()));
         decision.because = Some(Name::from(failure.message()));
@@ -154,24 +156,30 @@ impl Partition {
         let attempt = wake.attempt + 1;
         if matches!(failure, Failure::Transient(_)) && attempt < limits::TRIES {
             let due = self.clock + back_off(attempt, Id::of(&[wake.event.id.as_bytes()]));
-            self.wait(deployment, Wake { attempt, ..wake }, due);
+            self.wait_again(deployment, Wake { attempt, ..wake }, number, due);
             return;
         }
-        self.accounts.dead_lettered += 1;
-        if let Failure::Configuration(message) = &failure {
+        if let Failure::Configuration(message) = failure {
             let state = &mut self.deployments[wake.deployment as usize];
             state.row.stopped = Some(message.clone());
             state.dirty = true;
         }
+        self.bury(&wake, failure.reason(), failure.message());
+        self.condemn(deployment, &wake.event.key, failure);
+    }
+
+    /// Gives an event up: a dead letter with all that is needed to run it again.
+    pub(crate) fn bury(&mut self, wake: &Wake, reason: &str, message: &str) {
+        self.accounts.dead_lettered += 1;
         if self.persistence == Persistence::Store {
-            let case = self.case(&wake);
+            let case = self.case(wake);
             self.record.bury(DeadLetterRow {
                 sequence: self.sequence,
                 at: self.clock,
-                deployment: deployment.clone(),
+                deployment: self.plan.deployments[wake.deployment as usize].spec.name.clone(),
                 key: wake.event.key.clone(),
-                reason: Name::from(failure.reason()),
-                message: Name::from(failure.message()),
+                reason: Name::from(reason),
+                message: Name::from(message),
                 case,
             });
         }
@@ -186,72 +194,6 @@ impl Partition {
         let twins: Vec<_> = members.filter_map(|member| world.twins.get(member)).collect();
         let digest = planned.spec.package.digest.to_string();
         rows::encode_named(&(&planned.rule, digest, &planned.spec.settings, &wake.event, state, twins))
-    }
-
-    fn wait(&mut self, deployment: &Name, wake: Wake, due: model::Instant) {
-        self.accounts.pending += 1;
-        // Numbers of waiting steps follow the journal's, with room for several of one record.
-        let behind = self.pending.waits(deployment, &wake.event.key);
-        let number = self.sequence * 1_024 + u64::from(self.caused.min(1_023));
-        self.sequence_pending(number, deployment, wake, due, behind);
-    }
-
-    fn sequence_pending(&mut self, number: u64, deployment: &Name, wake: Wake, due: model::Instant, behind: bool) {
-        let key = wake.event.key.clone();
-        let row = PendingRow { event: wake.event, depth: wake.depth, attempt: wake.attempt, due };
-        if self.persistence == Persistence::Store {
-            let place = rows::key(&[deployment.as_bytes(), key.as_bytes(), &number.to_be_bytes()]);
-            self.record.change(Table::Pending, place, Some(rows::encode(&row)));
-        }
-        if behind {
-            self.pending.push(deployment, &key, number, row);
-        } else {
-            self.pending.push_front(deployment, &key, number, row);
-            self.timers.arm_retry(due, deployment, &key);
-        }
-    }
-
-    /// Tries the first waiting step of a key again, then those behind it for as long as they succeed.
-    pub(crate) fn retry(&mut self, deployment: &Name, key: &Name) {
-        let Some(index) = self.plan.deployment_named(deployment) else { return };
-        while let Some((number, row)) = self.pending.pop(deployment, key) {
-            self.accounts.pending -= 1;
-            if self.persistence == Persistence::Store {
-                let place = rows::key(&[deployment.as_bytes(), key.as_bytes(), &number.to_be_bytes()]);
-                self.record.change(Table::Pending, place, None);
-            }
-            let mut event = row.event;
-            event.received_at = self.clock;
-            let delayed = |(name, _): &(Name, model::Value)| &**name == "delayed";
-            if !event.attributes.iter().any(delayed) {
-                event.attributes.push((Name::from("delayed"), model::Value::Boolean(true)));
-            }
-            self.journal_derived("retry", key, &(&event, row.attempt));
-            let before = self.accounts.pending;
-            let rest = self.pending.waits(deployment, key);
-            self.execute_retry(
-                Wake { deployment: index, event, depth: row.depth, attempt: row.attempt, because: None },
-                rest,
-            );
-            if self.accounts.pending > before {
-                return;
-            }
-        }
-    }
-
-    /// Runs a step that waited; where it fails again it goes back to the front.
-    fn execute_retry(&mut self, wake: Wake, rest: bool) {
-        let deployment = self.plan.deployments[wake.deployment as usize].spec.name.clone();
-        let key = wake.event.key.clone();
-        let waiting = if rest { self.take_queue(&deployment, &key) } else { Vec::new() };
-        self.execute(wake);
-        for (number, row) in waiting {
-            self.pending.push(&deployment, &key, number, row);
-        }
-    }
-
-    fn take_queue(&mut self, deployment: &Name, key: &Name) -> Vec<(u64, PendingRow)> {
-        std::iter::from_fn(|| self.pending.pop(deployment, key)).collect()
     }
 
     /// A decision about this step, without an effect.

@@ -3,6 +3,7 @@
 use model::{Decision, Id, Name};
 use store::{Change, Commit, DeadLetterRow, DecisionRow, JournalRow, OutboxRow, Table};
 
+use crate::contain::Transition;
 use crate::rows;
 use crate::world::LogLine;
 
@@ -21,6 +22,8 @@ pub struct Turn {
     pub samples: Vec<(Name, Name, f64)>,
     /// Inputs that were dropped because they came twice.
     pub duplicates: u64,
+    /// Keys and deployments that were held or set free.
+    pub transitions: Vec<Transition>,
 }
 
 /// The turn of one partition while it runs.
@@ -32,6 +35,7 @@ pub(crate) struct Record {
     pub(crate) counts: Vec<(Name, Name, u64)>,
     pub(crate) samples: Vec<(Name, Name, f64)>,
     pub(crate) duplicates: u64,
+    pub(crate) transitions: Vec<Transition>,
     /// Whether anything must be written.
     pub(crate) touched: bool,
     index: u32,

@@ -93,6 +93,28 @@ pub const RETRY_FIRST: Span = Span::from_secs(1);
 /// Longest wait between them.
 pub const RETRY_LONGEST: Span = Span::from_mins(5);
 
+/// Calls in a row that the host had to stop before a key is quarantined: one may be bad data, three are the rule.
+pub const QUARANTINE_STOPS: u32 = 3;
+/// Dead letters of one key within [`QUARANTINE_WITHIN`] before it is quarantined.
+pub const QUARANTINE_LETTERS: usize = 5;
+/// Keys of one deployment quarantined within [`QUARANTINE_WITHIN`] before the deployment is stopped in that partition:
+/// then it is the rule and no longer the device.
+pub const QUARANTINE_KEYS: usize = 5;
+/// How long dead letters and quarantined keys count together.
+pub const QUARANTINE_WITHIN: Span = Span::from_secs(60);
+/// First wait before the first waiting event of somebody who is held is tried; doubles.
+pub const PROBE_FIRST: Span = Span::from_secs(1);
+/// Longest wait between such tries.
+pub const PROBE_LONGEST: Span = Span::from_mins(10);
+/// Steps of one key that wait: a sensor's minute-by-minute readings of most of a day. Past it they are dead-lettered.
+pub const PENDING_PER_KEY: usize = 1_000;
+/// Steps of one deployment that wait in a partition: some ten megabytes. Past it they are dead-lettered.
+pub const PENDING_PER_DEPLOYMENT: usize = 10_000;
+/// Waiting steps of one key that run at once before others have their turn.
+pub const PENDING_AT_ONCE: usize = 256;
+/// The pause after so many.
+pub const PENDING_PAUSE: Span = Span(10_000);
+
 /// A command that says nothing else is not sent after this.
 pub const COMMAND_EXPIRY: Span = Span::from_mins(5);
 /// How long a device has to report what it was asked, unless its profile says otherwise.

@@ -64,10 +64,12 @@ pub enum Table {
     Flight = 10,
     /// What the partition knows of a deployment: its switch, its accounts.
     Deployment = 11,
+    /// What is held against a deployment and its keys, by deployment, key.
+    Quarantine = 12,
 }
 
 impl Table {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Partition,
         Self::Twin,
         Self::Trigger,
@@ -79,6 +81,7 @@ impl Table {
         Self::Transfer,
         Self::Flight,
         Self::Deployment,
+        Self::Quarantine,
     ];
 }
 

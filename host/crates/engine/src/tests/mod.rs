@@ -1,6 +1,7 @@
 //! Behaviour of the engine as a whole, with native rules in place of packages.
 
 mod conditions;
+mod containment;
 mod effects;
 mod order;
 mod timers;
@@ -215,7 +216,12 @@ impl Bench {
 
     /// Stops at once and starts again from what was committed.
     fn crash(&mut self, partitions: u16, deployments: Vec<(Deployment, Rule)>) {
-        let mut engine = Engine::new(setup(partitions, deployments), Persistence::Store).expect("a setup");
+        self.crash_into(setup(partitions, deployments));
+    }
+
+    fn crash_into(&mut self, setup: Setup) {
+        let partitions = setup.partitions;
+        let mut engine = Engine::new(setup, Persistence::Store).expect("a setup");
         for partition in 0..partitions {
             let mut rows = BTreeMap::new();
             let mut sequence = 0;

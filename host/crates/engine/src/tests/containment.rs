@@ -1,0 +1,280 @@
+//! Failure that stays contained: quarantine of keys, stopped deployments, probes, and what waits meanwhile.
+
+use model::guest::Stop;
+use model::limits;
+
+use super::*;
+use crate::TransitionKind;
+
+/// Traps at 100 and above, cannot work at 50 and above, else tells.
+fn fragile(event: &Event, host: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+    let Cause::Observation(observation) = &event.cause else { return Ok(Vec::new()) };
+    match observation.readings[0].value {
+        Value::Number(n) if n >= 100.0 => Err(Failure::Stopped(Stop::Trap, "boom".into())),
+        Value::Number(n) if n >= 50.0 => Err(Failure::Permanent("no".into())),
+        _ => tell(event, host),
+    }
+}
+
+/// Devices 1 to 8 in one site, all bound by deployment `d`, and by `other`, which never fails.
+fn many() -> Vec<(Deployment, Rule)> {
+    ["d", "other"].into_iter().zip([fragile as Rule, tell as Rule]).map(|(name, rule)| (members(name), rule)).collect()
+}
+
+fn members(name: &str) -> Deployment {
+    let mut spec = deployment(name, vec![each_reading()]);
+    spec.roles[0].members = (1..=8).map(DeviceNo).collect();
+    spec
+}
+
+fn eight(partitions: u16, deployments: Vec<(Deployment, Rule)>) -> Setup {
+    let devices = (1..=8).map(|number| device(number, &format!("d{number}"), "hall"));
+    Setup { devices: Arc::new(Devices::new(devices)), ..setup(partitions, deployments) }
+}
+
+fn bench(deployments: Vec<(Deployment, Rule)>) -> Bench {
+    let engine = Engine::new(eight(1, deployments), Persistence::Store).expect("a setup");
+    Bench { engine, number: 0, decisions: Vec::new(), turns: Vec::new() }
+}
+
+fn input_of(body: Body) -> Input {
+    Input {
+        id: "x".into(),
+        source: "test".into(),
+        own_id: false,
+        occurred_at: None,
+        body,
+        attributes: Vec::new(),
+        redelivery: None,
+    }
+}
+
+fn tenth(n: i64) -> Instant {
+    Instant(1_000_000_000 + n * 100_000)
+}
+
+impl Bench {
+    fn hear(&mut self, tenths: i64, device: u32, value: f64) -> &mut Self {
+        let input = self.input(reading(DeviceNo(device), value), None);
+        self.engine.take(&input, tenth(tenths));
+        self.collect();
+        self
+    }
+
+    fn run_to(&mut self, tenths: i64) -> &mut Self {
+        self.engine.advance(tenth(tenths));
+        self.collect();
+        self
+    }
+
+    fn transitions(&self) -> Vec<(TransitionKind, String)> {
+        let all = self.turns.iter().flat_map(|turn| &turn.transitions);
+        all.map(|t| (t.kind, t.key.as_deref().unwrap_or("").to_owned())).collect()
+    }
+
+    fn effects_of(&self, deployment: &str) -> usize {
+        self.decisions.iter().filter(|d| d.effect.is_some() && &*d.deployment == deployment).count()
+    }
+
+    fn letters(&self) -> Vec<String> {
+        let letters = self.turns.iter().flat_map(|turn| &turn.commits).flat_map(|commit| &commit.dead_letters);
+        letters.map(|letter| letter.reason.to_string()).collect()
+    }
+}
+
+#[test]
+fn a_key_that_traps_three_times_waits_for_its_probe_and_nobody_else_does() {
+    let mut bench = bench(many());
+    bench.hear(0, 1, 100.0).hear(1, 1, 100.0).hear(2, 1, 100.0);
+    assert_eq!(bench.transitions(), [(TransitionKind::Quarantined, "d1".into())]);
+    bench.hear(3, 1, 1.0).hear(3, 1, 2.0).hear(4, 2, 1.0);
+    assert_eq!((bench.effects_of("d"), bench.effects_of("other")), (1, 6), "d2 and the other deployment go on");
+    assert_eq!(bench.engine.accounts().pending, 2);
+    bench.run_to(30);
+    assert_eq!(bench.transitions().last(), Some(&(TransitionKind::Released, "d1".into())));
+    assert_eq!((bench.effects_of("d"), bench.engine.accounts().pending), (3, 0));
+    let kinds: Vec<_> =
+        bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.journal).map(|row| row.kind).collect();
+    for kind in ["quarantined", "released"] {
+        assert_eq!(kinds.iter().filter(|found| **found == kind).count(), 1, "{kinds:?}");
+    }
+}
+
+#[test]
+fn two_traps_and_a_success_hold_nobody() {
+    let mut bench = bench(many());
+    for round in 0..5 {
+        bench.hear(round * 600, 1, 100.0).hear(round * 600 + 1, 1, 100.0).hear(round * 600 + 2, 1, 1.0);
+    }
+    assert_eq!(bench.transitions(), []);
+}
+
+#[test]
+fn five_dead_letters_in_a_minute_hold_a_key_and_four_do_not() {
+    let mut bench = bench(many());
+    for n in 0..4 {
+        bench.hear(n, 1, 50.0);
+    }
+    assert_eq!(bench.transitions(), []);
+    bench.hear(4, 1, 50.0);
+    assert_eq!(bench.transitions(), [(TransitionKind::Quarantined, "d1".into())]);
+}
+
+#[test]
+fn a_probe_that_fails_makes_the_next_wait_longer() {
+    let mut bench = bench(many());
+    for _ in 0..8 {
+        bench.hear(0, 1, 100.0);
+    }
+    bench.run_to(10_000);
+    let held: Vec<_> = bench.turns.iter().flat_map(|t| &t.transitions).map(|t| t.probe_at.expect("held")).collect();
+    assert_eq!(held.len(), 6, "three stops, then five probes");
+    let waits: Vec<_> = held.windows(2).map(|pair| pair[1].since(pair[0])).collect();
+    assert!(waits.windows(2).all(|pair| pair[1].0 >= pair[0].0 * 3 / 2), "{waits:?}");
+    assert_eq!(bench.engine.accounts().dead_lettered, 8);
+}
+
+/// After its time the next event is itself the probe: a key that hears nothing is not held for ever.
+#[test]
+fn an_event_that_comes_after_the_back_off_is_the_probe() {
+    let mut bench = bench(many());
+    bench.hear(0, 1, 100.0).hear(1, 1, 100.0).hear(2, 1, 100.0).hear(100, 1, 1.0);
+    assert_eq!(bench.transitions().last(), Some(&(TransitionKind::Released, "d1".into())));
+    assert_eq!((bench.effects_of("d"), bench.engine.accounts().pending), (1, 0));
+}
+
+#[test]
+fn events_wait_up_to_the_limit_and_one_past_it_is_dead_lettered() {
+    let mut bench = bench(many());
+    bench.hear(0, 1, 100.0).hear(0, 1, 100.0).hear(0, 1, 100.0);
+    for _ in 0..limits::PENDING_PER_KEY {
+        bench.hear(1, 1, 1.0);
+    }
+    assert_eq!(bench.letters(), ["trap"; 3]);
+    bench.hear(1, 1, 1.0);
+    assert_eq!(bench.letters(), ["trap", "trap", "trap", "quarantined"]);
+    assert_eq!((bench.engine.accounts().overflowed, bench.engine.accounts().pending), (1, 1_000));
+    bench.run_to(100);
+    assert_eq!(bench.effects_of("d"), limits::PENDING_PER_KEY);
+}
+
+#[test]
+fn what_waits_of_a_deployment_has_a_limit_of_its_own() {
+    fn never(_: &Event, _: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+        Err(Failure::Transient("not now".into()))
+    }
+    let keys = u32::try_from(limits::PENDING_PER_DEPLOYMENT / limits::PENDING_PER_KEY).expect("small") + 1;
+    let mut spec = deployment("d", vec![each_reading()]);
+    spec.roles[0].members = (1..=keys).map(DeviceNo).collect();
+    let devices = (1..=keys).map(|number| device(number, &format!("d{number}"), "hall"));
+    let setup = Setup { devices: Arc::new(Devices::new(devices)), ..setup(1, vec![(spec, never)]) };
+    let mut engine = Engine::new(setup, Persistence::DecisionsOnly).expect("a setup");
+    let mut number = 0;
+    let mut hear = |device: u32| {
+        number += 1;
+        let input = Input { id: format!("line:{number}").into(), ..input_of(reading(DeviceNo(device), 1.0)) };
+        engine.take(&input, tenth(0));
+        (engine.accounts().pending, engine.accounts().overflowed)
+    };
+    let full = u64::try_from(limits::PENDING_PER_DEPLOYMENT).expect("small");
+    for n in 0..u32::try_from(full).expect("small") {
+        hear(n % keys + 1);
+    }
+    assert_eq!(hear(1), (full, 1), "no key has its own limit's worth");
+}
+
+#[test]
+fn a_deployment_stops_when_five_of_its_keys_are_held_and_goes_on_after_its_probe() {
+    let mut bench = bench(many());
+    for device in 1..=4 {
+        bench.hear(0, device, 100.0).hear(0, device, 100.0).hear(0, device, 100.0);
+    }
+    bench.hear(1, 8, 1.0);
+    assert_eq!(bench.effects_of("d"), 1, "four held keys stop nothing");
+    bench.hear(2, 5, 100.0).hear(2, 5, 100.0).hear(2, 5, 100.0);
+    assert_eq!(bench.transitions().last(), Some(&(TransitionKind::Stopped, String::new())));
+    bench.hear(3, 8, 2.0).hear(3, 7, 2.0).hear(3, 1, 3.0);
+    assert_eq!((bench.effects_of("d"), bench.engine.accounts().pending), (1, 3));
+    assert_eq!(bench.effects_of("other"), 19, "others go on");
+    bench.run_to(200);
+    let resumed = bench.transitions().iter().position(|t| t.0 == TransitionKind::Resumed).expect("it goes on");
+    assert_eq!(bench.transitions()[resumed + 1..], [(TransitionKind::Released, "d1".into())]);
+    assert_eq!((bench.effects_of("d"), bench.engine.accounts().pending), (4, 0));
+}
+
+#[test]
+fn keys_held_long_apart_stop_no_deployment() {
+    let mut bench = bench(many());
+    for device in 1..=5 {
+        let at = i64::from(device) * 200;
+        bench.hear(at, device, 100.0).hear(at, device, 100.0).hear(at, device, 100.0);
+    }
+    assert!(bench.transitions().iter().all(|t| t.0 == TransitionKind::Quarantined), "{:?}", bench.transitions());
+}
+
+#[test]
+fn a_rule_that_cannot_work_with_its_settings_stops_its_deployment_and_new_settings_are_tried_at_once() {
+    fn hopeless(_: &Event, host: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+        if host.settings() == "{}" { Err(Failure::Configuration("no zone".into())) } else { Ok(Vec::new()) }
+    }
+    let mut bench = bench(vec![(members("d"), hopeless)]);
+    bench.hear(0, 1, 1.0).hear(1, 2, 1.0);
+    assert_eq!(bench.transitions(), [(TransitionKind::Stopped, String::new())]);
+    assert_eq!(bench.engine.accounts().pending, 1);
+    let changed = Deployment { settings: "{\"zone\":\"UTC\"}".into(), ..members("d") };
+    bench.engine.switch(eight(1, vec![(changed, hopeless)])).expect("a setup");
+    bench.run_to(2);
+    assert_eq!(bench.transitions().last(), Some(&(TransitionKind::Resumed, String::new())));
+    assert_eq!(bench.engine.accounts().pending, 0);
+}
+
+/// Feeds a storm of failures, stopping at the given inputs, and gives everything that was decided and told.
+fn storm(batch: usize, crashes: &[usize]) -> (String, Vec<(TransitionKind, String)>, crate::Accounts) {
+    let mut bench = bench(many());
+    for n in 0..600_usize {
+        let device = u32::try_from(n % 8).expect("small") + 1;
+        let bad = n % 40 < 24 && device < 7;
+        let input = bench.input(reading(DeviceNo(device), if bad { 100.0 } else { 1.0 }), None);
+        bench.engine.take(&input, tenth(i64::try_from(n).expect("small")));
+        if n % batch == 0 || crashes.contains(&n) {
+            bench.collect();
+        }
+        if crashes.contains(&n) {
+            bench.crash_into(eight(1, many()));
+        }
+    }
+    bench.run_to(20_000);
+    let mut digest = crate::digest::RunDigest::default();
+    bench.decisions.iter().for_each(|decision| digest.add(decision));
+    (digest.finish(), bench.transitions(), bench.engine.accounts())
+}
+
+#[test]
+fn holds_are_the_same_whatever_the_turns_and_after_any_crash() {
+    let alone = storm(1, &[]);
+    for kind in
+        [TransitionKind::Quarantined, TransitionKind::Released, TransitionKind::Stopped, TransitionKind::Resumed]
+    {
+        assert!(alone.1.iter().any(|t| t.0 == kind), "the storm holds and releases: {:?}", alone.1);
+    }
+    assert_eq!(storm(7, &[]), alone);
+    assert_eq!(storm(256, &[]), alone);
+    assert_eq!(storm(1, &[30, 31, 77, 150, 299, 300, 471]), alone);
+}
+
+#[test]
+fn steps_that_waited_keep_their_order_over_a_crash() {
+    fn not_yet(event: &Event, host: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+        if event.received_at < tenth(100) { Err(Failure::Transient("not now".into())) } else { tell(event, host) }
+    }
+    let mut bench = bench(vec![(members("d"), not_yet)]);
+    for n in 0..3 {
+        bench.hear(n, 1, 1.0);
+    }
+    // The first is tried again and goes back in front of the others.
+    bench.run_to(50);
+    bench.crash_into(eight(1, vec![(members("d"), not_yet)]));
+    bench.run_to(2_000);
+    let told: Vec<_> = bench.decisions.iter().filter(|d| d.effect.is_some()).map(|d| d.at).collect();
+    assert_eq!(told, [tenth(0), tenth(1), tenth(2)]);
+}
