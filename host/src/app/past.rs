@@ -15,9 +15,12 @@ pub(crate) struct Past {
     partitions: Vec<Partition>,
 }
 
+/// Table, key, value.
+type Row = (Table, Box<[u8]>, Box<[u8]>);
+
 struct Partition {
     sequence: u64,
-    rows: Vec<(Table, Box<[u8]>, Box<[u8]>)>,
+    rows: Vec<Row>,
     tail: Vec<(Input, Instant)>,
     clock: Instant,
 }

@@ -23,6 +23,7 @@ pub(crate) struct Broker {
 
 impl Broker {
     /// Starts it and waits until it listens.
+    #[expect(clippy::disallowed_methods, reason = "it waits for a real process, however long that takes")]
     pub(crate) fn start(folder: &Path) -> Result<Self> {
         let port = free_port()?;
         let config = folder.join("mosquitto.conf");

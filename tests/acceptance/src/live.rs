@@ -77,6 +77,7 @@ pub(crate) fn run(
 }
 
 /// Sends markers until one is answered: only then is everything subscribed.
+#[expect(clippy::disallowed_methods, reason = "it waits for a real process, however long that takes")]
 fn wait_until_it_answers(
     publisher: &Client,
     messages: &Receiver<Publish>,

@@ -16,8 +16,8 @@ use crate::triggers::{Slot, State, Transition, Transitions, changed, words};
 /// How an observation stands in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
-    InOrder,
-    OutOfOrder,
+    Kept,
+    Broken,
     Late,
 }
 
@@ -30,8 +30,8 @@ impl Partition {
         let (at, flagged) = self.occurred(input);
         let order = match self.view().twins.get(&device).and_then(|twin| twin.newest) {
             Some(newest) if at + limits::LATENESS < newest => Order::Late,
-            Some(newest) if at < newest => Order::OutOfOrder,
-            _ => Order::InOrder,
+            Some(newest) if at < newest => Order::Broken,
+            _ => Order::Kept,
         };
         let mut wakes = Vec::new();
         let mut attributes = input.attributes.clone();
@@ -40,7 +40,7 @@ impl Partition {
             attributes.push((Name::from("clock-ahead"), Value::Boolean(true)));
         }
         match order {
-            Order::InOrder => {
+            Order::Kept => {
                 if freshness == Freshness::Snapshot {
                     self.accounts.snapshot += 1;
                 }
@@ -51,7 +51,7 @@ impl Partition {
                 self.evaluate(&told, &mut wakes);
                 self.record_history(device, &readings, at);
             }
-            Order::OutOfOrder => {
+            Order::Broken => {
                 self.accounts.out_of_order += 1;
                 attributes.push((Name::from("out-of-order"), Value::Boolean(true)));
                 let told = Told { input, device, at, freshness, readings, attributes, depth: 0 };

@@ -37,6 +37,9 @@ fn part(input: &Input) -> Part {
     (input.body.device(), matches!(input.body, Body::Availability { .. }))
 }
 
+/// Key and value of a row.
+type Row = (Box<[u8]>, Box<[u8]>);
+
 impl Packet {
     /// Takes a part of this message, or the first part of another with the same identifier.
     fn take(&mut self, digest: u64, part: Part) {
@@ -63,7 +66,7 @@ impl Seen {
     }
 
     /// Remembers a new input; returns the row that must be kept for it, where one must.
-    pub(crate) fn remember(&mut self, input: &Input, now: Instant) -> Option<(Box<[u8]>, Box<[u8]>)> {
+    pub(crate) fn remember(&mut self, input: &Input, now: Instant) -> Option<Row> {
         if let Some(redelivery) = &input.redelivery {
             self.packets
                 .entry((redelivery.session.clone(), redelivery.packet))

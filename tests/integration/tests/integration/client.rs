@@ -113,6 +113,7 @@ impl Drop for Mqtt {
 }
 
 /// Waits for a condition.
+#[expect(clippy::disallowed_methods, reason = "it waits for a real process, however long that takes")]
 pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
     let end = Instant::now() + PATIENCE;
     while !done()? {

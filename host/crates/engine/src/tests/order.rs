@@ -107,7 +107,7 @@ fn partitions_and_turn_boundaries_change_no_decision() {
             let device = DeviceNo(u32::try_from(at % 3).expect("small") + 1);
             let input = bench.input(reading(device, at as f64), None);
             bench.engine.take(&input, minute(at));
-            if at as usize % batch == 0 {
+            if (at as usize).is_multiple_of(batch) {
                 bench.collect();
             }
         }
