@@ -10,13 +10,14 @@ use std::process::{Command, ExitCode};
 
 type Result<T = ()> = std::result::Result<T, String>;
 
-const USAGE: &str = "usage: cargo xtask demo [ARGUMENTS OF pointsman demo] | cargo xtask test | cargo xtask packages";
+const USAGE: &str = "usage: cargo xtask demo [ARGUMENTS OF pointsman demo] | cargo xtask test | cargo xtask lint | cargo xtask packages";
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
     let result = match arguments.next().as_deref() {
         Some("demo") => demo(&arguments.collect::<Vec<_>>()),
         Some("test") => test(),
+        Some("lint") => lint(),
         Some("packages") => setup::guest_target().and_then(|()| packages(&build_host()?, false)),
         _ => Err(USAGE.to_owned()),
     };
@@ -37,10 +38,34 @@ fn demo(arguments: &[String]) -> Result {
     run(Command::new(&host).arg("demo").arg("--packages").arg(packages_folder()).args(arguments))
 }
 
+/// The workspaces: what `cargo` builds with each of these manifests.
+const MANIFESTS: [&str; 6] = [
+    "Cargo.toml",
+    "sdk/rust/Cargo.toml",
+    "rules-examples/Cargo.toml",
+    "tests/guests/acceptance-probe/Cargo.toml",
+    "tests/guests/rust-probe/Cargo.toml",
+    "tests/guests/rust-wasi/Cargo.toml",
+];
+
+/// Holds all Rust code against rustfmt and clippy, with the bans of `.clippy.toml`.
+fn lint() -> Result {
+    setup::components()?;
+    for manifest in MANIFESTS {
+        step(&format!("lint {manifest}"));
+        run(cargo().args(["fmt", "--all", "--check", "--manifest-path", manifest]))?;
+        let mut clippy = cargo();
+        clippy.args(["clippy", "--quiet", "--workspace", "--all-targets", "--manifest-path", manifest]);
+        run(clippy.args(["--", "-D", "warnings"]))?;
+    }
+    Ok(())
+}
+
 /// Passes every test: of the workspace, of the SDK, of every example rule, and against real brokers.
 fn test() -> Result {
     setup::guest_target()?;
     setup::mosquitto()?;
+    lint()?;
     let host = build_host()?;
     run(cargo().args(["test", "--workspace", "--exclude", "pointsman-integration"]))?;
     run(cargo().args(["test", "--manifest-path", "sdk/rust/Cargo.toml"]))?;
@@ -97,7 +122,7 @@ fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-fn cargo() -> Command {
+pub(crate) fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::{Result, run, step};
+use crate::{Result, cargo, run, step};
 
 const GUEST_TARGET: &str = "wasm32-unknown-unknown";
 
@@ -19,6 +19,19 @@ pub(crate) fn guest_target() -> Result {
         // Without rustup the target may have come with the distribution; the build says if not.
         Err(_) => Ok(()),
     }
+}
+
+/// What holds code against the style: parts of Rust that a minimal toolchain lacks.
+pub(crate) fn components() -> Result {
+    for (component, command) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        let there = cargo().args([command, "--version"]).output().is_ok_and(|output| output.status.success());
+        if !there {
+            step(&format!("install {component} (rustup)"));
+            run(Command::new("rustup").args(["component", "add", component]))
+                .map_err(|error| format!("{error}\ninstall {component} by hand, then run this again"))?;
+        }
+    }
+    Ok(())
 }
 
 /// The broker that integration tests talk to.
