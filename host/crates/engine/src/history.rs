@@ -17,7 +17,7 @@ pub(crate) struct Series {
 
 /// The aggregate of the readings of one stretch of time.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     count: u64,
     first: f64,
     last: f64,
@@ -102,6 +102,24 @@ impl Series {
             self.buckets.remove(number);
         });
         gone
+    }
+
+    /// All buckets with finite numbers, as a case holds them.
+    pub(crate) fn buckets(&self) -> Vec<(i64, Bucket)> {
+        let finite = |bucket: &Bucket| match bucket.count {
+            0 => Bucket { min: 0.0, max: 0.0, ..*bucket },
+            _ => *bucket,
+        };
+        self.buckets.iter().map(|(number, bucket)| (*number, finite(bucket))).collect()
+    }
+
+    /// The other way round.
+    pub(crate) fn of(buckets: &[(i64, Bucket)], last: Option<(Instant, f64)>) -> Self {
+        let whole = |bucket: &Bucket| match bucket.count {
+            0 => Bucket { weighted: bucket.weighted, known: bucket.known, ..Bucket::lasting() },
+            _ => *bucket,
+        };
+        Self { buckets: buckets.iter().map(|(number, bucket)| (*number, whole(bucket))).collect(), last }
     }
 
     pub(crate) fn bucket(&self, number: i64) -> Option<&Bucket> {

@@ -6,6 +6,7 @@
 
 mod accounts;
 pub mod calendar;
+mod case;
 mod clock;
 mod contain;
 pub mod digest;
@@ -34,6 +35,7 @@ mod waiting;
 mod world;
 
 pub use accounts::Accounts;
+pub use case::{CASE_VERSION, Case, CaseDevice, CaseError, CaseFailure, CaseHistory, Rerun};
 pub use contain::{Transition, TransitionKind};
 pub use engine::Engine;
 pub use guard::actuator::preconditions_hold;

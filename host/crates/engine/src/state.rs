@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// One named value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Entry {
+pub struct Entry {
     pub value: Value,
     /// Gone from this instant on.
     pub expires_at: Option<Instant>,

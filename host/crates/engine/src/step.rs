@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::decision::CauseRef;
-use model::deployment::Lifecycle;
+use model::deployment::{Lifecycle, Limits};
 use model::effect::Proposal;
 use model::event::Cause;
 use model::guest::{Failure, Handled, Stop};
@@ -47,7 +47,8 @@ impl Partition {
         let plan = Arc::clone(&self.plan);
         let spec = &plan.deployments[wake.deployment as usize].spec;
         let result = self.call(&wake);
-        let result = result.and_then(|proposals| self.acceptable(&wake, proposals));
+        let written = self.view().call.writes.bytes();
+        let result = result.and_then(|proposals| acceptable(&spec.limits, written, proposals));
         match result {
             Ok(proposals) => {
                 self.accounts.done += 1;
@@ -107,20 +108,6 @@ impl Partition {
         self.record.samples.extend(samples);
     }
 
-    fn acceptable(&mut self, wake: &Wake, proposals: Vec<Proposal>) -> Result<Vec<Proposal>, Failure> {
-        let limit = self.plan.deployments[wake.deployment as usize].spec.limits.effects_per_event;
-        if proposals.len() > limit {
-            let message = format!("{} effects for one event, at most {limit} are taken", proposals.len());
-            return Err(Failure::Stopped(Stop::Output, message));
-        }
-        let bytes = self.view().call.writes.bytes() + proposals.iter().map(weight).sum::<usize>();
-        if bytes > limits::WRITES_PER_EVENT {
-            let message = format!("{bytes} bytes for one event, at most {} are taken", limits::WRITES_PER_EVENT);
-            return Err(Failure::Stopped(Stop::Output, message));
-        }
-        Ok(proposals)
-    }
-
     fn keep_writes(&mut self) {
         let persistence = self.persistence;
         let world = self.lent.as_mut().expect("the world is back");
@@ -172,7 +159,7 @@ impl Partition {
     pub(crate) fn bury(&mut self, wake: &Wake, reason: &str, message: &str) {
         self.accounts.dead_lettered += 1;
         if self.persistence == Persistence::Store {
-            let case = self.case(wake);
+            let case = rows::encode_named(&self.case(wake, reason, message));
             self.record.bury(DeadLetterRow {
                 sequence: self.sequence,
                 at: self.clock,
@@ -183,17 +170,6 @@ impl Partition {
                 case,
             });
         }
-    }
-
-    /// Everything that is needed to run a step again elsewhere: rule, settings, event and the key's state.
-    fn case(&self, wake: &Wake) -> Box<[u8]> {
-        let planned = &self.plan.deployments[wake.deployment as usize];
-        let world = self.view();
-        let state = world.states.get(&(planned.spec.name.clone(), wake.event.key.clone()));
-        let members = planned.spec.roles.iter().flat_map(|role| &role.members);
-        let twins: Vec<_> = members.filter_map(|member| world.twins.get(member)).collect();
-        let digest = planned.spec.package.digest.to_string();
-        rows::encode_named(&(&planned.rule, digest, &planned.spec.settings, &wake.event, state, twins))
     }
 
     /// A decision about this step, without an effect.
@@ -214,6 +190,21 @@ impl Partition {
             gates: Vec::new(),
         }
     }
+}
+
+/// What one event may propose and write.
+pub(crate) fn acceptable(limits: &Limits, written: usize, proposals: Vec<Proposal>) -> Result<Vec<Proposal>, Failure> {
+    let limit = limits.effects_per_event;
+    if proposals.len() > limit {
+        let message = format!("{} effects for one event, at most {limit} are taken", proposals.len());
+        return Err(Failure::Stopped(Stop::Output, message));
+    }
+    let bytes = written + proposals.iter().map(weight).sum::<usize>();
+    if bytes > model::limits::WRITES_PER_EVENT {
+        let message = format!("{bytes} bytes for one event, at most {} are taken", model::limits::WRITES_PER_EVENT);
+        return Err(Failure::Stopped(Stop::Output, message));
+    }
+    Ok(proposals)
 }
 
 fn cause(event: &Event) -> CauseRef {

@@ -3,14 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::notification::Class;
 use crate::{Capability, DeviceNo, Name, Selector, Span, Trigger, Value};
 
 /// SHA-256 of a package's bytes; written as `sha256:` and 64 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PackageDigest(pub [u8; 32]);
 
 impl fmt::Display for PackageDigest {
@@ -20,13 +21,50 @@ impl fmt::Display for PackageDigest {
     }
 }
 
+/// A text that is not `sha256:` and 64 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a digest: expected `sha256:` and 64 hexadecimal digits")]
+pub struct ParseDigestError(String);
+
+impl FromStr for PackageDigest {
+    type Err = ParseDigestError;
+    fn from_str(text: &str) -> Result<Self, ParseDigestError> {
+        let bad = || ParseDigestError(text.to_owned());
+        let digits =
+            text.strip_prefix("sha256:").filter(|digits| digits.len() == 64 && digits.is_ascii()).ok_or_else(bad)?;
+        let mut digest = [0; 32];
+        for (byte, pair) in digest.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| bad())?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| bad())?;
+        }
+        Ok(Self(digest))
+    }
+}
+
+impl Serialize for PackageDigest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+    }
+}
+
+impl<'de> Deserialize<'de> for PackageDigest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            std::borrow::Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        } else {
+            <[u8; 32]>::deserialize(deserializer).map(Self)
+        }
+    }
+}
+
 impl fmt::Debug for PackageDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Deployment {
     /// The operator's name for it; orders deployments and stands in every id.
     pub name: Name,
@@ -49,7 +87,7 @@ pub struct Deployment {
     pub limits: Limits,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackageRef {
     /// The rule's id, as its manifest says.
     pub id: Name,
@@ -106,7 +144,7 @@ pub enum Lifecycle {
 }
 
 /// The devices that the deployment binds to one role.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Role {
     pub name: Name,
     /// Empty: any.
@@ -115,11 +153,13 @@ pub struct Role {
     /// In the order of the deployment's file.
     pub members: Vec<DeviceNo>,
     /// Set where the deployment's file binds by description: devices found later that match it join the members.
+    /// Not part of a case: there the members are all that counts.
+    #[serde(skip)]
     pub selector: Option<Selector>,
 }
 
 /// A window that `devices.summarise` may answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     pub role: Name,
     pub capability: Capability,
@@ -129,7 +169,7 @@ pub struct History {
 }
 
 /// The powers that are left: requested by the manifest and granted by the operator.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Grants {
     pub commands: Vec<CommandGrant>,
     pub notifications: Vec<NotificationGrant>,
@@ -139,7 +179,7 @@ pub struct Grants {
     pub emit: Vec<Name>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CommandGrant {
     pub role: Name,
     pub action: Name,
@@ -149,7 +189,8 @@ pub struct CommandGrant {
     pub priority: (u8, u8),
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ArgumentRange {
     /// Both ends belong to it.
     Between(f64, f64),
@@ -166,7 +207,7 @@ impl ArgumentRange {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotificationGrant {
     pub template: Name,
     /// From the approved template, never from the rule.
@@ -175,7 +216,8 @@ pub struct NotificationGrant {
 }
 
 /// Limits that a manifest may tighten against the host's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Limits {
     pub fuel_per_event: u64,
     pub memory_bytes: usize,
@@ -205,5 +247,19 @@ impl Deployment {
     #[must_use]
     pub fn role_of(&self, device: DeviceNo) -> Option<&Role> {
         self.roles.iter().find(|role| role.members.contains(&device))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_reads_back_as_it_is_written() {
+        let digest = PackageDigest([0xa7; 32]);
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+        for wrong in ["", "sha256:", "sha1:00", &digest.to_string()[..70], "sha256:é"] {
+            assert!(wrong.parse::<PackageDigest>().is_err(), "{wrong}");
+        }
     }
 }

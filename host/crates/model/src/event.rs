@@ -33,6 +33,16 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// The device that it is about, if one.
+    #[must_use]
+    pub fn device(&self) -> Option<&Name> {
+        match self {
+            Self::Observation(observation) => Some(&observation.device),
+            Self::Condition(condition) => Some(&condition.device),
+            Self::Timer(_) | Self::Schedule(_) | Self::Completion(_) | Self::Message(_) | Self::Custom(_) => None,
+        }
+    }
+
     /// The word for this kind of cause in decisions.
     #[must_use]
     pub fn kind(&self) -> &'static str {

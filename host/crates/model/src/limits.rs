@@ -112,6 +112,10 @@ pub const PENDING_PER_KEY: usize = 1_000;
 pub const PENDING_PER_DEPLOYMENT: usize = 10_000;
 /// Waiting steps of one key that run at once before others have their turn.
 pub const PENDING_AT_ONCE: usize = 256;
+/// Dead letters that are kept; past it the oldest are removed, counted. A case has some kilobytes.
+pub const DEAD_LETTERS: u64 = 10_000;
+/// Devices whose twins and histories a dead letter's case holds: more than a site has. The event's own comes first.
+pub const CASE_DEVICES: usize = 256;
 /// The pause after so many.
 pub const PENDING_PAUSE: Span = Span(10_000);
 

@@ -35,6 +35,21 @@ pub struct JournalEntry {
     pub chain: [u8; 32],
 }
 
+/// A dead letter without its case, which may be large.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct DeadLetterHead {
+    /// Given once: the letter is asked for by it.
+    pub number: u64,
+    pub partition: u16,
+    pub sequence: u64,
+    pub at: Instant,
+    pub deployment: Name,
+    pub key: Name,
+    pub reason: Name,
+    pub message: Name,
+}
+
 /// What a partition's load found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Loaded {

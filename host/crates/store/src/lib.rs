@@ -35,7 +35,7 @@ mod writer;
 pub use backup::{BackupError, backup};
 pub use commit::{Change, Commit, DeadLetterRow, DecisionRow, JournalRow, OutboxRow, Table};
 pub use connection::Medium;
-pub use entry::{JournalEntry, Loaded, Placed, StateRow, Visit};
+pub use entry::{DeadLetterHead, JournalEntry, Loaded, Placed, StateRow, Visit};
 pub use error::Error;
 pub use health::{Health, HealthWatch};
 pub use open::{OpenError, Store};

@@ -1,11 +1,13 @@
 //! The statements that read, shared by the store before it runs and by its readers.
 
+use std::collections::BTreeMap;
+
 use model::{DeviceNo, Id, Instant, Name};
 use rusqlite::{Connection, Params, Row, TransactionBehavior, params, types::Type};
 
 use crate::books::End;
 use crate::commit::{DeadLetterRow, DecisionRow, OutboxRow, Table};
-use crate::entry::{JournalEntry, Placed, StateRow, Visit};
+use crate::entry::{DeadLetterHead, JournalEntry, Placed, StateRow, Visit};
 use crate::schema;
 
 const ENTRY: &str = "SELECT place, at, observed, kind, subject, key, digest, chain, payload FROM journal";
@@ -86,10 +88,28 @@ pub(crate) fn outbox(connection: &Connection) -> rusqlite::Result<Vec<Placed<Out
 }
 
 /// The newest `limit` dead letters, the newest first.
-pub(crate) fn dead_letters(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<Placed<DeadLetterRow>>> {
-    let sql = "SELECT partition, sequence, at, deployment, key, reason, message, evidence FROM dead_letters
+pub(crate) fn dead_letters(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<DeadLetterHead>> {
+    let sql = "SELECT place, partition, sequence, at, deployment, key, reason, message FROM dead_letters
                ORDER BY place DESC LIMIT ?1";
     all(connection, sql, [bound(limit)], |row| {
+        Ok(DeadLetterHead {
+            number: row.get::<_, i64>(0)?.cast_unsigned(),
+            partition: row.get(1)?,
+            sequence: row.get::<_, i64>(2)?.cast_unsigned(),
+            at: Instant(row.get(3)?),
+            deployment: row.get(4)?,
+            key: row.get(5)?,
+            reason: row.get(6)?,
+            message: row.get(7)?,
+        })
+    })
+}
+
+/// The dead letter of this number, with its case.
+pub(crate) fn dead_letter(connection: &Connection, number: u64) -> rusqlite::Result<Option<Placed<DeadLetterRow>>> {
+    let sql = "SELECT partition, sequence, at, deployment, key, reason, message, evidence FROM dead_letters
+               WHERE place = ?1";
+    let rows = all(connection, sql, [number.cast_signed()], |row| {
         let letter = DeadLetterRow {
             sequence: row.get::<_, i64>(1)?.cast_unsigned(),
             at: Instant(row.get(2)?),
@@ -100,7 +120,15 @@ pub(crate) fn dead_letters(connection: &Connection, limit: usize) -> rusqlite::R
             case: blob(row, 7)?.into(),
         };
         Ok(Placed { partition: row.get(0)?, row: letter })
-    })
+    })?;
+    Ok(rows.into_iter().next())
+}
+
+/// How many dead letters are kept, by reason.
+pub(crate) fn dead_letter_reasons(connection: &Connection) -> rusqlite::Result<BTreeMap<Name, u64>> {
+    let sql = "SELECT reason, count(*) FROM dead_letters GROUP BY reason";
+    let counts = all(connection, sql, [], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
+    Ok(counts.into_iter().collect())
 }
 
 /// The decisions on this effect, in the order of their commits.

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use crate::commit::{DeadLetterRow, DecisionRow, OutboxRow, Table};
 use crate::connection;
-use crate::entry::{JournalEntry, Placed, StateRow};
+use crate::entry::{DeadLetterHead, JournalEntry, Placed, StateRow};
 use crate::error::Error;
 use crate::open::{self, OpenError};
 use crate::stat::{self, Stat};
@@ -129,12 +129,20 @@ impl Reader {
         self.ask("read the outbox", query::outbox)
     }
 
-    /// The newest `limit` dead letters, the newest first.
+    /// The newest `limit` dead letters, the newest first, without their cases.
     ///
     /// # Errors
     /// When the database could not be read.
-    pub fn dead_letters(&self, limit: usize) -> Result<Vec<Placed<DeadLetterRow>>, Error> {
+    pub fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetterHead>, Error> {
         self.ask("read the dead letters", |c| query::dead_letters(c, limit))
+    }
+
+    /// The dead letter of this number with its case; none when there is no such letter any more.
+    ///
+    /// # Errors
+    /// When the database could not be read.
+    pub fn dead_letter(&self, number: u64) -> Result<Option<Placed<DeadLetterRow>>, Error> {
+        self.ask("read a dead letter", |c| query::dead_letter(c, number))
     }
 
     /// All devices that ever had a number, by number.

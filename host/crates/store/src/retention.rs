@@ -1,6 +1,6 @@
 //! Retention: the oldest rows removed in small pieces between commits, so that no commit waits long.
 
-use model::Instant;
+use model::{Instant, limits};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::books::{Books, End};
@@ -14,10 +14,14 @@ const FREE_PAGES_KEPT: u32 = 2_048;
 /// Free pages given back at once.
 const PAGES_AT_ONCE: u32 = 512;
 
+/// The number of the `meta` table that counts removed dead letters.
+const REMOVED: &str = "dead-letters-removed";
+
 /// Removes one piece of what is too old or too much. Returns whether there may be more.
 pub(crate) fn step(connection: &Connection, retention: &Retention, books: &mut Books) -> rusqlite::Result<bool> {
     Ok(cut_journal(connection, retention, books)?
         || cut_decisions(connection, books.now.before(retention.decisions_age))?
+        || cut_dead_letters(connection, books.now.before(retention.decisions_age))?
         || give_back(connection)?)
 }
 
@@ -111,6 +115,36 @@ fn cut_decisions(connection: &Connection, old: Instant) -> rusqlite::Result<bool
         )?
         .execute(params![old.0, CHUNK.cast_signed()])?;
     Ok(removed > 0)
+}
+
+/// Dead letters go with the decisions that say why, and earlier where there are too many. What was removed is counted.
+fn cut_dead_letters(connection: &Connection, old: Instant) -> rusqlite::Result<bool> {
+    let transaction = connection.unchecked_transaction()?;
+    let newest: i64 = transaction.query_row("SELECT ifnull(max(place), 0) FROM dead_letters", [], |row| row.get(0))?;
+    // Places are given one after the other, and only the front is removed.
+    let removed = transaction
+        .prepare_cached(
+            "DELETE FROM dead_letters WHERE (at < ?1 OR place <= ?2)
+             AND place IN (SELECT place FROM dead_letters ORDER BY place LIMIT ?3)",
+        )?
+        .execute(params![old.0, newest - limits::DEAD_LETTERS.cast_signed(), CHUNK.cast_signed()])?;
+    if removed == 0 {
+        return Ok(false);
+    }
+    transaction
+        .prepare_cached(
+            "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = value + excluded.value",
+        )?
+        .execute(params![REMOVED, i64::try_from(removed).unwrap_or(i64::MAX)])?;
+    transaction.commit()?;
+    Ok(true)
+}
+
+/// How many dead letters were ever removed.
+pub(crate) fn dead_letters_removed(connection: &Connection) -> rusqlite::Result<i64> {
+    let found =
+        connection.query_row("SELECT value FROM meta WHERE name = ?1", [REMOVED], |row| row.get(0)).optional()?;
+    Ok(found.unwrap_or_default())
 }
 
 fn give_back(connection: &Connection) -> rusqlite::Result<bool> {

@@ -1,13 +1,14 @@
 //! Counts and sizes of a store.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use model::Instant;
+use model::{Instant, Name};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::books::End;
 use crate::commit::Table;
-use crate::schema;
+use crate::{query, retention, schema};
 
 /// How much a store holds.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -21,6 +22,10 @@ pub struct Stat {
     pub quiet_decisions: u64,
     pub outbox: u64,
     pub dead_letters: u64,
+    /// Of those that are kept, by reason.
+    pub dead_letter_reasons: BTreeMap<Name, u64>,
+    /// Dead letters that were removed because they were too old or too many.
+    pub dead_letters_removed: u64,
     pub devices: u64,
     /// The database file, in bytes.
     pub file_bytes: u64,
@@ -68,6 +73,8 @@ pub(crate) fn stat(connection: &Connection, partitions: u16, path: &Path) -> rus
         quiet_decisions: count("recent")? + count("quiet")?,
         outbox: count("outbox")?,
         dead_letters: count("dead_letters")?,
+        dead_letter_reasons: query::dead_letter_reasons(&transaction)?,
+        dead_letters_removed: retention::dead_letters_removed(&transaction)?.cast_unsigned(),
         devices: count("devices")?,
         file_bytes: page * pragma(&transaction, "page_count")?,
         free_bytes: page * pragma(&transaction, "freelist_count")?,

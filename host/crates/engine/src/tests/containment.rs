@@ -278,3 +278,42 @@ fn steps_that_waited_keep_their_order_over_a_crash() {
     let told: Vec<_> = bench.decisions.iter().filter(|d| d.effect.is_some()).map(|d| d.at).collect();
     assert_eq!(told, [tenth(0), tenth(1), tenth(2)]);
 }
+
+/// Reads a state value and a twin, and traps where both say so.
+fn looks_around(event: &Event, host: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+    let Cause::Observation(observation) = &event.cause else { return Ok(Vec::new()) };
+    let seen = host.get("seen").and_then(|value| value.as_f64()).unwrap_or_default();
+    host.set("seen", Value::Number(seen + 1.0), None).expect("room");
+    let neighbour = host.last("d2", "temperature").and_then(|known| known.value.as_f64());
+    match (&observation.readings[0].value, neighbour) {
+        (Value::Number(n), Some(other)) if *n > 50.0 => {
+            Err(Failure::Stopped(Stop::Trap, format!("seen {seen}, {} beside {other}", host.settings())))
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+#[test]
+fn a_dead_letter_holds_all_that_is_needed_to_fail_the_same_way_elsewhere() {
+    let mut spec = members("d");
+    spec.settings = "{\"limit\":8}".into();
+    let mut bench = bench(vec![(spec, looks_around)]);
+    bench.hear(0, 1, 1.0).hear(1, 2, 7.5).hear(2, 1, 2.0).hear(3, 1, 60.0);
+    let letter =
+        bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.dead_letters).next().expect("a letter").clone();
+    let case: crate::Case = crate::rows::decode("dead letter", &letter.case).expect("a case");
+    // As a file in somebody's hands.
+    let text = serde_json::to_string(&case).expect("JSON");
+    let read: crate::Case = serde_json::from_str(&text).expect("the same case");
+    assert_eq!(read, case);
+    let program = |rule: Rule| Arc::new(Native(rule)) as Arc<dyn Program>;
+    let again = read.run(&program(looks_around)).expect("it runs");
+    let failure = again.result.expect_err("it fails again");
+    assert_eq!((failure.reason(), failure.message()), ("trap", "seen 2, {\"limit\":8} beside 7.5"));
+    assert_eq!((&*letter.reason, &*letter.message), (failure.reason(), failure.message()));
+    assert_eq!(again.writes, BTreeMap::new(), "a failed step writes nothing");
+    let mended = read.run(&program(tell)).expect("it runs");
+    assert_eq!(mended.result.map(|proposals| proposals.len()), Ok(1));
+    let newer = crate::Case { case: crate::CASE_VERSION + 1, ..read };
+    assert!(newer.run(&program(tell)).is_err());
+}

@@ -116,6 +116,37 @@ fn decisions_beyond_their_age_go() {
 }
 
 #[test]
+fn dead_letters_beyond_their_age_go_and_are_counted() {
+    let folder = folder();
+    let retention = Retention { decisions_age: Span::from_hours(1), ..OPTIONS.retention };
+    let (writer, reader) = start_keeping(folder.path(), retention);
+    let letters = Commit { dead_letters: (1..=20).map(dead_letter).collect(), ..rows(0, 1..=20) };
+    commit(&writer, letters);
+    commit(&writer, late(0, 21, 10 + 3_600));
+    until(&writer, || reader.stat().expect("reads").dead_letters_removed > 0);
+    writer.stop().expect("stops");
+    let stat = reader.stat().expect("reads");
+    assert_eq!((stat.dead_letters, stat.dead_letters_removed), (11, 9), "the one that is an hour old stays");
+    assert_eq!(stat.dead_letter_reasons.get("trap"), Some(&11));
+}
+
+#[test]
+fn as_many_dead_letters_are_kept_as_the_limit_says_and_no_more() {
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    let limit = model::limits::DEAD_LETTERS;
+    let letters = |count: u64| (0..count).map(|_| dead_letter(1)).collect::<Vec<_>>();
+    commit(&writer, Commit { dead_letters: letters(limit), ..rows(0, 1..=1) });
+    commit(&writer, late(0, 2, 100));
+    until(&writer, || reader.stat().expect("reads").partitions[0].last == 2);
+    assert_eq!(reader.stat().expect("reads").dead_letters_removed, 0);
+    commit(&writer, Commit { dead_letters: letters(1), ..late(0, 3, 200) });
+    until(&writer, || reader.stat().expect("reads").dead_letters_removed == 1);
+    writer.stop().expect("stops");
+    assert_eq!(reader.stat().expect("reads").dead_letters, limit);
+}
+
+#[test]
 fn a_large_log_is_moved_into_the_database_when_nobody_waits() {
     let folder = folder();
     let (writer, reader) = start(folder.path());

@@ -41,7 +41,14 @@ fn a_commit_is_read_back_whole() {
     assert_eq!(about(1, 2, 9), [placed(decision(1, true)), placed(decision(2, false))]);
     assert_eq!(about(2, 9, 9), [placed(decision(2, false))]);
     assert_eq!(about(0, 9, 1), [placed(decision(2, false))], "the newest are kept when there are too many");
-    assert_eq!(reader.dead_letters(9).expect("reads"), [Placed { partition: 1, row: dead_letter(2) }]);
+    let letters = reader.dead_letters(9).expect("reads");
+    assert_eq!((letters.len(), letters[0].sequence, letters[0].partition), (1, 2, 1));
+    assert_eq!(reader.dead_letter(letters[0].number).expect("reads"), Some(placed_letter()));
+    assert_eq!(reader.dead_letter(99).expect("reads"), None);
+}
+
+fn placed_letter() -> Placed<DeadLetterRow> {
+    Placed { partition: 1, row: dead_letter(2) }
 }
 
 trait MapPlaced {
