@@ -53,7 +53,7 @@ pub trait Rule {
         Ok(())
     }
 
-    /// Triggers `threshold`, `held`, `silence`, `availability` and `zone`.
+    /// Triggers `threshold`, `held`, `silence`, `availability`, `zone` and `window`.
     ///
     /// # Errors
     /// As [`Rule::handle`].

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use model::event::{Cause, Event, Freshness, Message, Observation, Quality, Reading};
 use model::input::HostEvent;
 use model::trigger::Kind;
+use model::window::Window;
 use model::{DeviceNo, Input, Instant, Name, Value, limits, topic};
 use store::Table;
 
 use crate::partition::{Partition, inner_id};
 use crate::rows;
 use crate::step::Wake;
+use crate::triggers::window::Report;
 use crate::triggers::{Slot, State, Transition, Transitions, changed, words};
 
 /// How an observation stands in time.
@@ -47,19 +49,23 @@ impl Partition {
                 let depth = self.echo(device, readings);
                 self.decide_deadlines(device, at, depth, &mut wakes);
                 let readings = self.report(device, readings, at, freshness, input.occurred_at.is_some());
-                let told = Told { input, device, at, freshness, readings: &readings, attributes, depth };
+                let snapshot = freshness == Freshness::Snapshot;
+                let told = Told { input, device, at, freshness, snapshot, readings: &readings, attributes, depth };
                 self.evaluate(&told, &mut wakes);
                 self.record_history(device, &readings, at);
             }
             Order::Broken => {
                 self.accounts.out_of_order += 1;
                 attributes.push((Name::from("out-of-order"), Value::Boolean(true)));
-                let told = Told { input, device, at, freshness, readings, attributes, depth: 0 };
+                let snapshot = freshness == Freshness::Snapshot;
+                let told = Told { input, device, at, freshness, snapshot, readings, attributes, depth: 0 };
                 self.pass_on(&told, |snapshot, _| freshness == Freshness::Live || snapshot, &mut wakes);
             }
             Order::Late => {
                 self.accounts.late += 1;
-                let told = Told { input, device, at, freshness: Freshness::Late, readings, attributes, depth: 0 };
+                let snapshot = freshness == Freshness::Snapshot;
+                let freshness = Freshness::Late;
+                let told = Told { input, device, at, freshness, snapshot, readings, attributes, depth: 0 };
                 self.pass_on(&told, |_, late| late, &mut wakes);
             }
         }
@@ -78,7 +84,8 @@ impl Partition {
     /// Deadlines that this reading's time has reached are decided before it counts.
     fn decide_deadlines(&mut self, device: DeviceNo, at: Instant, depth: u8, wakes: &mut Vec<Wake>) {
         self.for_watched(device, |partition, index| {
-            let transitions = partition.advance_slot(index, at);
+            let to = partition.slots[index].reached(device, at, &partition.view().twins);
+            let transitions = partition.advance_slot(index, to);
             partition.wake_for(index, &transitions, depth, wakes);
         });
     }
@@ -146,6 +153,7 @@ impl Partition {
                         wakes.extend(self.observation(index, told, concerned));
                     }
                 }
+                Kind::Window(window) => self.gather(index, window, told, true, wakes),
                 _ => {
                     let world = self.lent.as_ref().expect("the world is lent only while a rule runs");
                     let transitions = self.slots[index].evaluate(kind, &world.twins, told.at, told.freshness);
@@ -173,11 +181,23 @@ impl Partition {
         fires
     }
 
-    /// Readings that change no twin reach only the `reading` triggers that ask for them.
+    fn gather(&mut self, index: usize, window: &Window, told: &Told<'_>, in_order: bool, wakes: &mut Vec<Wake>) {
+        let Told { device, at, snapshot, readings, .. } = *told;
+        let report = Report { device, at, snapshot, in_order, readings };
+        let world = self.lent.as_ref().expect("the world is lent only while a rule runs");
+        let transitions = self.slots[index].gather(window, &report, &world.twins);
+        self.touched(index);
+        self.wake_for(index, &transitions, told.depth, wakes);
+    }
+
+    /// Readings that change no twin reach only the `reading` triggers that ask for them, and windows still open.
     fn pass_on(&mut self, told: &Told<'_>, wanted: impl Fn(bool, bool) -> bool, wakes: &mut Vec<Wake>) {
         let plan = Arc::clone(&self.plan);
         self.for_watched(told.device, |partition, index| {
             let kind = &crate::slots::trigger_in(&plan, &partition.slots[index]).spec.kind;
+            if let Kind::Window(window) = kind {
+                partition.gather(index, window, told, false, wakes);
+            }
             if let Kind::Reading { capability, snapshot, late } = kind
                 && wanted(*snapshot, *late)
             {
@@ -243,9 +263,16 @@ impl Partition {
         let slot = &self.slots[index];
         let planned = &self.plan.deployments[slot.binding.deployment as usize];
         let trigger = &planned.triggers[slot.binding.trigger as usize].spec;
-        let device = self.plan.devices.get(slot.binding.device?)?.id.clone();
-        let id = slot.condition_id(&planned.spec.name, &trigger.name, &device, transition);
-        let (capability, value) = slot.subject(&self.view().twins);
+        let detail = transition.detail.as_deref();
+        let device = detail.and_then(|detail| detail.device).or(slot.binding.device)?;
+        let device = self.plan.devices.get(device)?.id.clone();
+        // A trigger that watches all devices of a key is one, whichever of them reported last.
+        let watched = if slot.binding.device.is_some() { &device } else { &slot.binding.key };
+        let id = slot.condition_id(&planned.spec.name, &trigger.name, watched, transition);
+        let (capability, value) = match (&trigger.kind, detail) {
+            (Kind::Window(window), Some(detail)) => (Some(window.capability), Some(detail.value.clone())),
+            _ => slot.subject(&self.view().twins),
+        };
         let because = words(&trigger.kind, slot.binding.when.as_ref());
         let wake = Wake {
             deployment: slot.binding.deployment,
@@ -263,7 +290,7 @@ impl Partition {
                     value,
                     since: transition.since,
                     deadline: transition.deadline,
-                    attributes: Vec::new(),
+                    attributes: detail.map(|detail| detail.attributes.clone()).unwrap_or_default(),
                 }),
                 attributes: Vec::new(),
             },
@@ -468,6 +495,8 @@ struct Told<'a> {
     device: DeviceNo,
     at: Instant,
     freshness: Freshness,
+    /// Retained or polled state, however old.
+    snapshot: bool,
     readings: &'a [Reading],
     attributes: model::Attributes,
     depth: u8,

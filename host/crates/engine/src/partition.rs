@@ -306,7 +306,12 @@ impl Partition {
         let planned = &self.plan.deployments[slot.binding.deployment as usize];
         let trigger = &planned.triggers[slot.binding.trigger as usize];
         let device = slot.binding.device.map_or(u32::MAX, |device| device.0).to_be_bytes();
-        let key = rows::key(&[planned.spec.name.as_bytes(), trigger.spec.name.as_bytes(), &device]);
+        let names = [planned.spec.name.as_bytes(), trigger.spec.name.as_bytes()];
+        let group = slot.binding.group();
+        let key = match group.as_bytes() {
+            [] => rows::key(&[names[0], names[1], &device]),
+            group => rows::key(&[names[0], names[1], group, &device]),
+        };
         let row = TriggerRow { fingerprint: trigger.fingerprint, state: slot.state.clone() };
         self.record.change(Table::Trigger, key, Some(rows::encode(&row)));
     }

@@ -9,6 +9,7 @@ use model::device::Devices;
 use model::guest::Program;
 use model::notification::Group;
 use model::trigger::{Kind, Predicate, Test, Zone};
+use model::window::{By, Frame, Window};
 use model::{Capability, Deployment, DeviceNo, Id, Name, Trigger, limits, topic};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -282,6 +283,12 @@ impl Plan {
             }
             return;
         };
+        if let Kind::Window(window) = &trigger.spec.kind
+            && window.by == By::Role
+        {
+            self.bind_together(partition, spec, role, window, (deployment, index), bindings);
+            return;
+        }
         let mut members = spec.role(role).map(|role| role.members.clone()).unwrap_or_default();
         members.sort_by_key(|member| self.devices.get(*member).map(|device| device.id.clone()));
         for device in members {
@@ -292,6 +299,10 @@ impl Plan {
             let (when, clear) = match &trigger.spec.kind {
                 Kind::Threshold { when, clear, .. } => (Some(when), clear.as_ref()),
                 Kind::Held { when, .. } => (Some(when), None),
+                Kind::Window(window) => match &window.frame {
+                    Frame::State { during } => (Some(during), None),
+                    _ => (None, None),
+                },
                 _ => (None, None),
             };
             let when = when.map(|predicate| self.fill(spec, predicate, device));
@@ -309,6 +320,36 @@ impl Plan {
                 watches,
             });
         }
+    }
+
+    /// One window for each key: all devices of the role that have it.
+    fn bind_together(
+        &self,
+        partition: u16,
+        spec: &Deployment,
+        role: &Name,
+        window: &Window,
+        (deployment, trigger): (u32, u32),
+        bindings: &mut Vec<Binding>,
+    ) {
+        let mut keys: BTreeMap<Name, Vec<DeviceNo>> = BTreeMap::new();
+        for device in spec.role(role).map(|role| &*role.members).unwrap_or_default() {
+            if self.partition_for(spec, *device) == Some(partition)
+                && let Some(key) = self.key_of(spec, *device)
+            {
+                keys.entry(key).or_default().push(*device);
+            }
+        }
+        bindings.extend(keys.into_iter().map(|(key, devices)| Binding {
+            deployment,
+            trigger,
+            device: None,
+            key,
+            when: None,
+            clear: None,
+            fence: None,
+            watches: devices.into_iter().map(|device| (device, Some(window.capability))).collect(),
+        }));
     }
 
     /// A predicate with the devices that its roles mean beside `device`: those of the same site.
@@ -332,6 +373,13 @@ impl Plan {
                 }
             }
         }
+    }
+}
+
+impl Binding {
+    /// The key, where the trigger watches all devices that have it; else nothing.
+    pub(crate) fn group(&self) -> Name {
+        if self.device.is_some() { Name::from("") } else { self.key.clone() }
     }
 }
 
@@ -373,6 +421,13 @@ fn watches(
         Kind::Threshold { .. } | Kind::Held { .. } => {
             let mut tests = Vec::new();
             when.into_iter().chain(clear).for_each(|bound| bound.tests(&mut tests));
+            tests.sort_unstable();
+            tests.dedup();
+            tests.into_iter().map(|(device, capability)| (device, Some(capability))).collect()
+        }
+        Kind::Window(window) => {
+            let mut tests = vec![(device, window.capability)];
+            when.into_iter().for_each(|bound| bound.tests(&mut tests));
             tests.sort_unstable();
             tests.dedup();
             tests.into_iter().map(|(device, capability)| (device, Some(capability))).collect()
@@ -433,6 +488,16 @@ fn fingerprint(trigger: &Trigger) -> u64 {
         Kind::Message { filter, key_from } => format!("{filter} {key_from:?}"),
         Kind::Custom { name } => name.to_string(),
         Kind::Zone(zone) => format!("{:?} {:?}", zone.capability, zone.area),
+        Kind::Window(window) => {
+            let frame = match &window.frame {
+                Frame::Sliding { .. } => "sliding".to_owned(),
+                Frame::Session { .. } => "session".to_owned(),
+                Frame::Count { .. } => "count".to_owned(),
+                Frame::State { during } => format!("{during:?}"),
+            };
+            let Window { capability, aggregate, when, by, .. } = &**window;
+            format!("{capability:?} {aggregate:?} {when:?} {by:?} {frame}")
+        }
         Kind::Silence { .. } | Kind::Availability { .. } => String::new(),
     };
     Id::of(&[trigger.kind.word().as_bytes(), role.as_bytes(), basis.as_bytes()]).fold()

@@ -38,9 +38,10 @@ impl Partition {
                 }
                 Table::Trigger => {
                     let ([deployment, trigger], rest) = rows::texts::<2>("trigger", key)?;
-                    let device = rows::device("trigger", rest)?;
+                    let (group, device) = rows::grouped("trigger", rest)?;
                     let device = (device != DeviceNo(u32::MAX)).then_some(device);
-                    triggers.insert((deployment.into(), trigger.into(), device), decode("trigger", value)?);
+                    let key = (deployment.into(), trigger.into(), device, group.into());
+                    triggers.insert(key, decode("trigger", value)?);
                 }
                 Table::Deployment => {
                     let ([deployment], _) = rows::texts::<1>("deployment", key)?;

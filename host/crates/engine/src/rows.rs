@@ -85,8 +85,16 @@ pub(crate) fn texts<'a, const N: usize>(
     Ok((parts, rest))
 }
 
-pub(crate) fn device(table: &'static str, bytes: &[u8]) -> Result<DeviceNo, RowError> {
-    bytes.try_into().map(|bytes| DeviceNo(u32::from_be_bytes(bytes))).map_err(|_| RowError::Key { table })
+/// A device, and the text before it where there is one.
+pub(crate) fn grouped<'a>(table: &'static str, bytes: &'a [u8]) -> Result<(&'a str, DeviceNo), RowError> {
+    let (group, number) = bytes.split_last_chunk::<4>().ok_or(RowError::Key { table })?;
+    let group = match group.split_last() {
+        None => &[][..],
+        Some((0, group)) => group,
+        Some(_) => return Err(RowError::Key { table }),
+    };
+    let group = std::str::from_utf8(group).map_err(|_| RowError::Key { table })?;
+    Ok((group, DeviceNo(u32::from_be_bytes(*number))))
 }
 
 #[cfg(test)]
@@ -98,7 +106,15 @@ mod tests {
         let joined = key(&[b"cold-chain", b"too-warm", &7_u32.to_be_bytes()]);
         let ([deployment, trigger], rest) = texts::<2>("trigger", &joined).expect("two texts");
         assert_eq!((deployment, trigger), ("cold-chain", "too-warm"));
-        assert_eq!(device("trigger", rest).expect("a device"), DeviceNo(7));
+        assert_eq!(grouped("trigger", rest).expect("a device"), ("", DeviceNo(7)));
         assert!(texts::<2>("trigger", b"alone").is_err());
+    }
+
+    #[test]
+    fn a_device_may_have_a_text_before_it() {
+        assert_eq!(grouped("trigger", &key(&[&7_u32.to_be_bytes()])).expect("a device"), ("", DeviceNo(7)));
+        assert_eq!(grouped("trigger", &key(&[b"site", &7_u32.to_be_bytes()])).expect("both"), ("site", DeviceNo(7)));
+        assert!(grouped("trigger", b"sit").is_err());
+        assert!(grouped("trigger", b"site-and-no-number").is_err());
     }
 }

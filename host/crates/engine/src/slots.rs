@@ -11,8 +11,8 @@ use crate::plan::Plan;
 use crate::rows::{DeploymentRow, TriggerRow};
 use crate::triggers::{Slot, State};
 
-/// Deployment, trigger, device: what a slot's state belongs to.
-pub(crate) type SlotKey = (Name, Name, Option<DeviceNo>);
+/// Deployment, trigger, device, and the key where one trigger watches all its devices: what a slot's state belongs to.
+pub(crate) type SlotKey = (Name, Name, Option<DeviceNo>, Name);
 
 impl Partition {
     /// Lays out the slots of the current plan with the state that is known of them.
@@ -37,7 +37,7 @@ impl Partition {
         for (index, binding) in (0_u32..).zip(plan.bindings(self.number)) {
             let planned = &plan.deployments[binding.deployment as usize];
             let trigger = &planned.triggers[binding.trigger as usize];
-            let key = (planned.spec.name.clone(), trigger.spec.name.clone(), binding.device);
+            let key = (planned.spec.name.clone(), trigger.spec.name.clone(), binding.device, binding.group());
             for (device, capability) in &binding.watches {
                 self.watches.entry(*device).or_default().push(Watch { slot: index, capability: *capability });
             }
@@ -63,7 +63,8 @@ impl Partition {
         for slot in &self.slots {
             let planned = &old.deployments[slot.binding.deployment as usize];
             let trigger = &planned.triggers[slot.binding.trigger as usize];
-            let key = (planned.spec.name.clone(), trigger.spec.name.clone(), slot.binding.device);
+            let names = (planned.spec.name.clone(), trigger.spec.name.clone());
+            let key = (names.0, names.1, slot.binding.device, slot.binding.group());
             states.insert(key, TriggerRow { fingerprint: trigger.fingerprint, state: slot.state.clone() });
         }
         let rows = old

@@ -22,6 +22,7 @@ pub mod topic;
 pub mod trigger;
 pub mod unit;
 pub mod value;
+pub mod window;
 
 use std::sync::Arc;
 

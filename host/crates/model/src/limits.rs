@@ -76,6 +76,13 @@ pub const ZONE_CORNERS: usize = 256;
 /// Largest radius and margin of a zone in metres: past it a flat map of the surroundings is no longer close enough.
 pub const ZONE_METRES: f64 = 100_000.0;
 
+/// Longest window of a trigger, and longest idle time of a session.
+pub const WINDOW_SIZE: Span = Span::from_days(31);
+/// Panes of one sliding window: a day in steps of 24 minutes. Each reading writes the panes that are still open.
+pub const WINDOW_PANES: u64 = 60;
+/// Readings of one count window; past it somebody means a time.
+pub const WINDOW_READINGS: u32 = 1_000_000;
+
 /// Longest window of a history.
 pub const HISTORY_WINDOW: Span = Span::from_days(31);
 /// Buckets of a history unless the manifest says otherwise.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::area::Area;
 use crate::effect::Overdue;
+use crate::window::Window;
 use crate::{Capability, Name, Span, Value};
 
 /// One trigger of a deployment. Its state belongs to (deployment, trigger, device).
@@ -65,6 +66,8 @@ pub enum Kind {
     },
     /// Entering and leaving an area.
     Zone(Zone),
+    /// An aggregate over a stretch of readings.
+    Window(Box<Window>),
     Schedule(Schedule),
     /// A raw message on a topic.
     Message {
@@ -89,6 +92,7 @@ impl Kind {
             Self::Silence { .. } => "silence",
             Self::Availability { .. } => "availability",
             Self::Zone(_) => "zone",
+            Self::Window(_) => "window",
             Self::Schedule(_) => "schedule",
             Self::Message { .. } => "message",
             Self::Custom { .. } => "custom",

@@ -10,6 +10,7 @@ mod shape;
 mod tests;
 mod trigger_shape;
 mod triggers;
+mod window;
 mod zone;
 
 use std::collections::{BTreeMap, BTreeSet};

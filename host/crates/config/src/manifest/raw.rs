@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use model::deployment::{KeyKind, Lifecycle, World};
 use model::trigger::{Autumn, Gap, Spring};
+use model::window::{Aggregate, By};
 use model::{Capability, Name, Span};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -126,6 +127,7 @@ pub(crate) enum Trigger {
         outage_min: Span,
     },
     Zone(Box<Zone>),
+    Window(Box<Window>),
     Schedule {
         name: Name,
         cron: Name,
@@ -189,4 +191,45 @@ pub(crate) struct Circle {
     pub(crate) latitude: f64,
     pub(crate) longitude: f64,
     pub(crate) radius: Json,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Window {
+    pub(crate) name: Name,
+    pub(crate) role: Name,
+    pub(crate) window: Frame,
+    pub(crate) capability: Capability,
+    pub(crate) aggregate: Aggregate,
+    pub(crate) when: Option<Box<Predicate>>,
+    /// A duration or a number of readings.
+    pub(crate) size: Option<Json>,
+    pub(crate) advance: Option<Span>,
+    pub(crate) idle: Option<Span>,
+    pub(crate) r#while: Option<Box<Predicate>>,
+    pub(crate) lateness: Span,
+    pub(crate) by: By,
+    pub(crate) snapshot: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Frame {
+    Tumbling,
+    Sliding,
+    Session,
+    Count,
+    State,
+}
+
+impl Frame {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Tumbling => "tumbling",
+            Self::Sliding => "sliding",
+            Self::Session => "session",
+            Self::Count => "count",
+            Self::State => "state",
+        }
+    }
 }

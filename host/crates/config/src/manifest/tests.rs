@@ -221,3 +221,73 @@ fn a_zone_that_is_no_place_is_refused() {
         assert!(message.contains(wrong), "{keys}: {message}");
     }
 }
+
+/// A window of a rule whose key is the site.
+fn window(keys: &str) -> Result<model::window::Window, String> {
+    let role = "[[trigger]]\nname = \"t\"\nkind = \"window\"\nrole = \"probe\"\n";
+    let text = format!("key = \"site\"\n[roles.probe]\nmany = true\n{role}{keys}\n");
+    let text = format!("[rule]\nid = \"r\"\nversion = \"1.0.0\"\n{text}");
+    let manifest = Manifest::parse(&text, "rule.toml").map_err(|problems| problems.to_string())?;
+    let triggers = manifest.triggers(&Map::new(), &BTreeMap::new(), &"UTC".into());
+    match triggers.map_err(|problems| Problems::all(problems).to_string())?.remove(0).kind {
+        Kind::Window(window) => Ok(*window),
+        other => Err(format!("{other:?}")),
+    }
+}
+
+#[test]
+fn a_window_has_the_keys_of_its_kind() {
+    use model::window::{Aggregate, By, Frame};
+    let mean = "capability = \"temperature\"\naggregate = \"mean\"\n";
+    let hour = Span::from_hours(1);
+    for (keys, frame) in [
+        ("window = \"tumbling\"\nsize = \"1h\"", Frame::Sliding { size: hour, advance: hour }),
+        (
+            "window = \"sliding\"\nsize = \"1h\"\nadvance = \"1m\"",
+            Frame::Sliding { size: hour, advance: Span::from_mins(1) },
+        ),
+        ("window = \"session\"\nidle = \"1h\"\nlateness = \"1h\"", Frame::Session { idle: hour }),
+        ("window = \"count\"\nsize = 1000000\nby = \"role\"", Frame::Count { size: limits::WINDOW_READINGS }),
+    ] {
+        assert_eq!(window(&format!("{mean}{keys}")).map(|window| window.frame), Ok(frame), "{keys}");
+    }
+    let warmer = "capability = \"temperature\"\naggregate = \"change\"\nwindow = \"tumbling\"\nsize = \"1h\"\n";
+    let warmer = window(&format!("{warmer}when = {{ at-least = \"1.8 [degF]\" }}")).expect("resolves");
+    assert!(matches!(warmer.when, Some(Test::AtLeast(kelvin)) if (kelvin - 1.0).abs() < 1e-12), "{:?}", warmer.when);
+    assert_eq!((warmer.aggregate, warmer.by, warmer.lateness), (Aggregate::Change, By::Device, Span::ZERO));
+}
+
+#[test]
+fn a_window_that_cannot_be_is_refused() {
+    for (keys, wrong) in [
+        ("window = \"tumbling\"", "t.size: missing: a tumbling window needs it"),
+        ("window = \"tumbling\"\nsize = 5", "t.size: a tumbling window takes a duration"),
+        ("window = \"tumbling\"\nsize = \"31d1us\"", "t.size: 31d1us: expected more than nothing and at most 31d"),
+        ("window = \"count\"\nsize = \"5m\"", "t.size: a count window takes a number of readings"),
+        ("window = \"count\"\nsize = 1000001", "t.size: 1000001: expected a whole number from 1 to 1000000"),
+        ("window = \"count\"\nsize = 5\nidle = \"5m\"", "t.idle: a count window has none"),
+        (
+            "window = \"sliding\"\nsize = \"61m\"\nadvance = \"1m\"",
+            "t.advance: 1m: expected a part of 1h1m, at most 60",
+        ),
+        ("window = \"sliding\"\nsize = \"1h\"\nadvance = \"7m\"", "t.advance: 7m: expected a part of 1h"),
+        (
+            "window = \"session\"\nidle = \"1m\"\nlateness = \"61s\"",
+            "t.lateness: 1m1s: a window like this takes at most 1m",
+        ),
+        (
+            "window = \"state\"\nwhile = { capability = \"power\", above = \"5 W\" }\nby = \"role\"",
+            "t.by: a state is that of one",
+        ),
+        ("window = \"count\"\nsize = 5\nwhen = { above = \"5 Cel\" }", "bare number"),
+        ("window = \"count\"\nsize = 5\nwhen = { above = 1, below = 2 }", "t.when: expected exactly one of"),
+        ("window = \"count\"\nsize = 5\nwhen = { within = [2, 1] }", "t.when.within: expected two values"),
+    ] {
+        let message = window(&format!("capability = \"temperature\"\naggregate = \"count\"\n{keys}")).expect_err(keys);
+        assert!(message.contains(wrong), "{keys}: {message}");
+    }
+    let text = "[[trigger]]\nname = \"t\"\nkind = \"window\"\nrole = \"probe\"\nwindow = \"count\"\nsize = 5\n\
+        capability = \"temperature\"\naggregate = \"count\"\nby = \"role\"\n";
+    let message = trigger(text, "{}").expect_err("its key is the device");
+    assert!(message.contains("t.by: each device has a key of its own"), "{message}");
+}

@@ -10,6 +10,7 @@ pub(crate) const TRIGGER: Kind = Kind::Variant(&[
     ("silence", &SILENCE),
     ("availability", &AVAILABILITY),
     ("zone", &ZONE),
+    ("window", &WINDOW),
     ("schedule", &SCHEDULE),
     ("message", &MESSAGE),
     ("custom", &CUSTOM),
@@ -120,6 +121,64 @@ static CIRCLE: Shape = Shape {
         required("latitude", Kind::Number(-90.0, 90.0), "of its centre, in degrees, WGS 84"),
         required("longitude", Kind::Number(-180.0, 180.0), "of its centre, in degrees, WGS 84"),
         required("radius", AMOUNT, "such as \"150 m\"; at most 100 km"),
+    ],
+};
+
+static WINDOW: Shape = Shape {
+    keys: &[
+        NAME,
+        KIND,
+        ROLE,
+        required(
+            "window",
+            Kind::Word(&["tumbling", "sliding", "session", "count", "state"]),
+            "which readings belong together: one stretch after another, overlapping ones, until nothing came for a while, so many, or as long as a condition is true",
+        ),
+        required("capability", CAPABILITY, "which readings it gathers"),
+        required(
+            "aggregate",
+            Kind::Word(&["count", "sum", "mean", "min", "max", "range", "change"]),
+            "what is told of them; range is the greatest less the smallest, change the last less the first",
+        ),
+        otherwise(
+            "when",
+            Kind::Table(&AGGREGATE),
+            "every window that holds a reading is told",
+            "what the aggregate must satisfy: begins with the first window that does, ends with the next that does not",
+        ),
+        optional(
+            "size",
+            Kind::Either(&[DURATION, Kind::Integer(1, 1_000_000)]),
+            "of a tumbling or sliding window, at most 31d, counted from 1970-01-01 UTC; or how many readings a count window holds",
+        ),
+        optional("advance", DURATION, "how often a sliding window starts; a part of its size, at most 60 of them"),
+        optional("idle", DURATION, "a session ends when nothing came for this long"),
+        optional("while", Kind::Table(&PREDICATE), "the condition of a state window"),
+        default(
+            "lateness",
+            DURATION,
+            "\"0s\"",
+            "how long after its end a window still takes readings that come late; at most its size or idle time",
+        ),
+        default(
+            "by",
+            Kind::Word(&["device", "role"]),
+            "\"device\"",
+            "a window for each device, or one for all devices of the role that have one key",
+        ),
+        default("snapshot", Kind::Boolean, "false", "whether retained or polled state counts as a reading"),
+    ],
+};
+
+/// Exactly one test.
+static AGGREGATE: Shape = Shape {
+    keys: &[
+        optional("above", AMOUNT, "greater than this"),
+        optional("at-least", AMOUNT, "this or greater"),
+        optional("below", AMOUNT, "less than this"),
+        optional("at-most", AMOUNT, "this or less"),
+        optional("within", BAND, "between two values; both ends belong to it"),
+        optional("outside", BAND, "beyond either of two values"),
     ],
 };
 

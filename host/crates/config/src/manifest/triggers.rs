@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json};
 
 use super::predicate::{Conditions, Kept};
 use super::trigger_shape::TRIGGER;
+use super::window::Windows;
 use super::{RoleNeed, placeholder, raw};
 use crate::document::{Document, Path};
 use crate::problem::Problem;
@@ -138,6 +139,13 @@ impl One<'_> {
                 let known = self.role(&role) && self.offers(&role, raw.capability);
                 let zone = super::zone::resolve(self.document, self.path, *raw, self.problems);
                 (name, Some(role), zone.filter(|_| known).map(Kind::Zone))
+            }
+            Raw::Window(raw) => {
+                let known = self.role(&raw.role) && self.offers(&raw.role, raw.capability);
+                let Self { document, path, scope, .. } = self;
+                let window = Windows { document, path, scope, problems: self.problems }.resolve(&raw);
+                let kind = window.filter(|_| known).map(|window| Kind::Window(Box::new(window)));
+                (raw.name, Some(raw.role), kind)
             }
             Raw::Schedule { name, cron, zone, overdue, spring, autumn } => {
                 let zone = zone.unwrap_or_else(|| self.scope.zone.clone());

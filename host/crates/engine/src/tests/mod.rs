@@ -5,6 +5,7 @@ mod containment;
 mod effects;
 mod order;
 mod timers;
+mod windows;
 mod zones;
 
 use std::collections::BTreeMap;

@@ -94,7 +94,7 @@ impl Held {
             match next {
                 Next::Deadline => {
                     run.fired = true;
-                    told.push(Transition { phase: Phase::Began, at, since: run.since, deadline: Some(at) });
+                    told.push(Transition::new(Phase::Began, at, run.since, Some(at)));
                 }
                 Next::Lapse(from) if *gap != Gap::Reset => run.unknown = Some(from.max(run.since)),
                 Next::Lapse(_) | Next::GapEnd => self.end(at, told),
@@ -163,7 +163,7 @@ impl Held {
         if let Self::Running(run) = self
             && run.fired
         {
-            told.push(Transition { phase: Phase::Ended, at, since: run.since, deadline: None });
+            told.push(Transition::new(Phase::Ended, at, run.since, None));
         }
         *self = Self::Idle;
     }

@@ -6,12 +6,14 @@
 pub(crate) mod fence;
 pub(crate) mod held;
 pub(crate) mod schedule;
+pub(crate) mod tally;
 pub(crate) mod truth;
+pub(crate) mod window;
 pub(crate) mod zone;
 
 use model::event::Freshness;
 use model::trigger::Kind;
-use model::{Capability, DeviceNo, Id, Instant, Name, Phase, Span, Value, limits};
+use model::{Attributes, Capability, DeviceNo, Id, Instant, Name, Phase, Span, Value, limits};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -20,6 +22,7 @@ use crate::plan::{Binding, Bound};
 use crate::twin::Twin;
 use held::Held;
 use truth::{Truth, truth};
+use window::Windows;
 use zone::Visit;
 
 /// One trigger watching one device in one partition.
@@ -52,6 +55,7 @@ pub enum State {
     Schedule(Instant),
     /// None: outside.
     Zone(Option<Visit>),
+    Window(Box<Windows>),
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -70,6 +74,23 @@ pub(crate) struct Transition {
     pub(crate) at: Instant,
     pub(crate) since: Instant,
     pub(crate) deadline: Option<Instant>,
+    /// What decided it, where the twin does not hold that.
+    pub(crate) detail: Option<Box<Detail>>,
+}
+
+/// What a trigger knows beside the twin.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Detail {
+    /// Where several are watched: the one that reported last.
+    pub(crate) device: Option<DeviceNo>,
+    pub(crate) value: Value,
+    pub(crate) attributes: Attributes,
+}
+
+impl Transition {
+    pub(crate) fn new(phase: Phase, at: Instant, since: Instant, deadline: Option<Instant>) -> Self {
+        Self { phase, at, since, deadline, detail: None }
+    }
 }
 
 pub(crate) type Transitions = SmallVec<[Transition; 2]>;
@@ -85,6 +106,7 @@ impl Slot {
             Kind::Availability { .. } => State::Availability(None),
             Kind::Schedule(_) => State::Schedule(now),
             Kind::Zone(_) => State::Zone(None),
+            Kind::Window(_) => State::Window(Box::default()),
             Kind::Reading { .. } | Kind::Message { .. } | Kind::Custom { .. } => State::Nothing,
         };
         Self { binding, state, fresh: true, dirty: false, armed: None }
@@ -104,7 +126,7 @@ impl Slot {
                     silence.began = Some(deadline);
                     self.dirty = true;
                     let since = deadline.before(*duration);
-                    transitions.push(Transition { phase: Phase::Began, at: deadline, since, deadline: Some(deadline) });
+                    transitions.push(Transition::new(Phase::Began, deadline, since, Some(deadline)));
                 }
             }
             (State::Availability(told), Kind::Availability { outage_min }) if told.is_none() => {
@@ -113,11 +135,14 @@ impl Slot {
                     *told = Some(since);
                     self.dirty = true;
                     let deadline = since + *outage_min;
-                    transitions.push(Transition { phase: Phase::Began, at: deadline, since, deadline: Some(deadline) });
+                    transitions.push(Transition::new(Phase::Began, deadline, since, Some(deadline)));
                 }
             }
             (State::Zone(visit), Kind::Zone(zone)) => {
                 self.dirty |= zone::advance(visit, zone, to, &mut transitions);
+            }
+            (State::Window(windows), Kind::Window(window)) => {
+                self.dirty |= windows.advance(window, to, &mut transitions);
             }
             _ => {}
         }
@@ -135,12 +160,12 @@ impl Slot {
                     None if when == Truth::True && may_begin(snapshot) => {
                         *began = Some(at);
                         self.dirty = true;
-                        transitions.push(Transition { phase: Phase::Began, at, since: at, deadline: None });
+                        transitions.push(Transition::new(Phase::Began, at, at, None));
                     }
                     Some(since) if cleared(&self.binding, twins, when) => {
                         *began = None;
                         self.dirty = true;
-                        transitions.push(Transition { phase: Phase::Ended, at, since, deadline: None });
+                        transitions.push(Transition::new(Phase::Ended, at, since, None));
                     }
                     _ => {}
                 }
@@ -155,7 +180,7 @@ impl Slot {
                 if let Some(deadline) = silence.began.take() {
                     self.dirty = true;
                     let since = deadline.before(*duration);
-                    transitions.push(Transition { phase: Phase::Ended, at, since, deadline: None });
+                    transitions.push(Transition::new(Phase::Ended, at, since, None));
                 }
             }
             (State::Zone(visit), Kind::Zone(zone)) => {
@@ -175,7 +200,7 @@ impl Slot {
         let State::Availability(told) = &mut self.state else { return None };
         let since = told.take()?;
         self.dirty = true;
-        Some(Transition { phase: Phase::Ended, at, since, deadline: None })
+        Some(Transition::new(Phase::Ended, at, since, None))
     }
 
     /// The next deadline in event time, if it has one.
@@ -188,6 +213,7 @@ impl Slot {
                 Some(silence_base(silence, self.binding.device, twins) + *duration)
             }
             (State::Zone(visit), Kind::Zone(zone)) => zone::deadline(visit.as_ref(), zone),
+            (State::Window(windows), Kind::Window(window)) => windows.deadline(window),
             (State::Availability(None), Kind::Availability { outage_min }) => {
                 Some(gone_since(twins.get(&self.binding.device?)?)? + *outage_min)
             }
@@ -266,6 +292,7 @@ pub(crate) fn words(kind: &Kind, when: Option<&Bound>) -> Option<Name> {
         Kind::Availability { .. } => "not available".to_owned(),
         Kind::Zone(zone) if zone.dwell == Span::ZERO => format!("in {}", zone.area),
         Kind::Zone(zone) => format!("in {} for {}", zone.area, zone.dwell),
+        Kind::Window(window) => window::words(window, when),
         Kind::Reading { .. } | Kind::Change { .. } | Kind::Schedule(_) | Kind::Message { .. } | Kind::Custom { .. } => {
             return None;
         }

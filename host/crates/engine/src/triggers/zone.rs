@@ -31,7 +31,7 @@ pub(crate) fn advance(visit: &mut Option<Visit>, zone: &Zone, to: Instant, told:
     let Some(visit) = visit else { return false };
     visit.entered = true;
     let deadline = (zone.dwell > Span::ZERO).then_some(at);
-    told.push(Transition { phase: Phase::Began, at, since: visit.since, deadline });
+    told.push(Transition::new(Phase::Began, at, visit.since, deadline));
     true
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn evaluate(
         }
         Some(stay) if !fence.holds(&position, zone.margin) => {
             if stay.entered {
-                told.push(Transition { phase: Phase::Ended, at, since: stay.since, deadline: None });
+                told.push(Transition::new(Phase::Ended, at, stay.since, None));
             }
             *visit = None;
             true
