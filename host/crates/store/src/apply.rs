@@ -5,6 +5,7 @@ use rusqlite::{Connection, Statement, params};
 
 use crate::books::Books;
 use crate::chain::{self, Header};
+use crate::checkpoint::Checkpoints;
 use crate::commit::{Change, Commit, DeadLetterRow, DecisionRow, JournalRow, OutboxRow};
 use crate::schema;
 
@@ -23,6 +24,8 @@ pub(crate) struct Statements<'c> {
     outbox: Statement<'c>,
     settle: Statement<'c>,
     dead_letter: Statement<'c>,
+    checkpoints: Checkpoints<'c>,
+    configuration: Statement<'c>,
 }
 
 impl<'c> Statements<'c> {
@@ -32,8 +35,8 @@ impl<'c> Statements<'c> {
             begin: prepare("BEGIN IMMEDIATE")?,
             end: prepare("COMMIT")?,
             journal: prepare(
-                "INSERT INTO journal (place, at, observed, kind, subject, key, extent, digest, chain, payload)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                "INSERT INTO journal (place, at, observed, kind, subject, key, extent, digest, chain, payload, begins)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?,
             put: prepare(
                 "INSERT INTO state (partition, kind, key, value) VALUES (?1, ?2, ?3, ?4)
@@ -58,6 +61,8 @@ impl<'c> Statements<'c> {
                 "INSERT INTO dead_letters (partition, sequence, at, deployment, key, reason, message, evidence)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?,
+            checkpoints: Checkpoints::prepare(connection)?,
+            configuration: prepare("INSERT OR IGNORE INTO configurations (digest, body) VALUES (?1, ?2)")?,
         })
     }
 
@@ -77,6 +82,12 @@ impl<'c> Statements<'c> {
 
     fn apply(&mut self, commit: &Commit, books: &mut Books) -> rusqlite::Result<()> {
         let partition = commit.partition;
+        if let Some(at) = commit.checkpoint {
+            self.checkpoints.keep(partition, books.tails[usize::from(partition)].sequence, at)?;
+        }
+        if let Some(row) = &commit.configuration {
+            self.configuration.execute(params![row.digest, &*row.body])?;
+        }
         for row in &commit.journal {
             self.append(partition, row, books)?;
         }
@@ -103,8 +114,8 @@ impl<'c> Statements<'c> {
         assert!(row.sequence == tail.sequence + 1, "partition {partition}: {} follows {}", row.sequence, tail.sequence);
         let (subject, key) = (row.subject.as_deref(), row.key.as_deref());
         let Instant(at) = row.at;
-        let header =
-            Header { partition, sequence: row.sequence, at, observed: row.observed, kind: row.kind, subject, key };
+        let (observed, begins) = (row.observed, row.begins);
+        let header = Header { partition, sequence: row.sequence, at, observed, begins, kind: row.kind, subject, key };
         let digest = chain::digest(&row.payload);
         tail.sequence = row.sequence;
         tail.chain = chain::link(&tail.chain, &header, &digest);
@@ -115,14 +126,15 @@ impl<'c> Statements<'c> {
         self.journal.execute(params![
             place,
             at,
-            row.observed,
+            observed,
             row.kind,
             subject,
             key,
             extent,
             digest,
             chain,
-            row.payload
+            row.payload,
+            begins
         ])?;
         Ok(())
     }

@@ -9,7 +9,7 @@
 //!          2       partition
 //!          8       sequence
 //!          8       at, microseconds since the Unix epoch, two's complement
-//!          1       observed: 1, else 0
+//!          1       1 where observed, 2 more where a turn begins with it
 //!          4 + n   kind: length and UTF-8
 //!          4 + n   subject: the same; length ff ff ff ff and no bytes where there is none
 //!          4 + n   key: as subject
@@ -33,6 +33,7 @@ pub(crate) struct Header<'a> {
     pub(crate) sequence: u64,
     pub(crate) at: i64,
     pub(crate) observed: bool,
+    pub(crate) begins: bool,
     pub(crate) kind: &'a str,
     pub(crate) subject: Option<&'a str>,
     pub(crate) key: Option<&'a str>,
@@ -50,7 +51,7 @@ pub(crate) fn link(previous: &Hash, header: &Header<'_>, digest: &Hash) -> Hash 
     hash.update(header.partition.to_be_bytes());
     hash.update(header.sequence.to_be_bytes());
     hash.update(header.at.to_be_bytes());
-    hash.update([u8::from(header.observed)]);
+    hash.update([u8::from(header.observed) | u8::from(header.begins) << 1]);
     for text in [Some(header.kind), header.subject, header.key] {
         let length = text.map_or(ABSENT, |text| u32::try_from(text.len()).unwrap_or(ABSENT - 1));
         hash.update(length.to_be_bytes());
@@ -64,8 +65,16 @@ pub(crate) fn link(previous: &Hash, header: &Header<'_>, digest: &Hash) -> Hash 
 mod tests {
     use super::*;
 
-    const HEADER: Header<'_> =
-        Header { partition: 3, sequence: 9, at: -5, observed: true, kind: "timer", subject: None, key: Some("k") };
+    const HEADER: Header<'_> = Header {
+        partition: 3,
+        sequence: 9,
+        at: -5,
+        observed: true,
+        begins: false,
+        kind: "timer",
+        subject: None,
+        key: Some("k"),
+    };
 
     #[test]
     fn the_layout_is_the_documented_one() {
@@ -85,6 +94,7 @@ mod tests {
             Header { sequence: 10, ..HEADER },
             Header { at: -4, ..HEADER },
             Header { observed: false, ..HEADER },
+            Header { begins: true, ..HEADER },
             Header { kind: "timers", ..HEADER },
             Header { subject: Some(""), ..HEADER },
             Header { subject: Some("k"), key: None, ..HEADER },

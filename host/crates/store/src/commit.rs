@@ -1,6 +1,8 @@
 //! The commit: all that one turn of one partition changes, as one value. The store applies it whole or not at all,
 //! and nothing else writes.
 
+use std::sync::Arc;
+
 use model::{Id, Instant, Name, outgoing::Outgoing};
 
 /// Everything that one turn of one partition changes.
@@ -17,6 +19,17 @@ pub struct Commit {
     /// Outbox rows that are finished: (effect, sink).
     pub settled: Vec<(Id, Name)>,
     pub dead_letters: Vec<DeadLetterRow>,
+    /// Keeps the partition's state as it was before this commit: the instant of the last record in it.
+    pub checkpoint: Option<Instant>,
+    /// A configuration that the journal names from here on.
+    pub configuration: Option<ConfigurationRow>,
+}
+
+/// Devices and deployments as they stood, under the digest by which the journal names them. Written once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigurationRow {
+    pub digest: [u8; 32],
+    pub body: Arc<[u8]>,
 }
 
 /// One observed or derived record. The store adds the payload's digest and the hash chain.
@@ -28,6 +41,8 @@ pub struct JournalRow {
     pub at: Instant,
     /// Whether replay feeds it; what is derived is computed again and compared.
     pub observed: bool,
+    /// Whether a turn begins with it: instances of rules live no longer than a turn, so replay must know.
+    pub begins: bool,
     /// `observation`, `message`, `timer`, …
     pub kind: &'static str,
     /// The person that it concerns.

@@ -24,6 +24,8 @@ pub struct JournalEntry {
     pub sequence: u64,
     pub at: Instant,
     pub observed: bool,
+    /// Whether a turn begins with it.
+    pub begins: bool,
     pub kind: Name,
     pub subject: Option<Name>,
     pub key: Option<Name>,
@@ -48,6 +50,18 @@ pub struct DeadLetterHead {
     pub key: Name,
     pub reason: Name,
     pub message: Name,
+}
+
+/// The state of a partition as it was after one of its records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Checkpoint {
+    /// The last record in it.
+    pub sequence: u64,
+    /// That record's instant.
+    pub at: Instant,
+    pub rows: u64,
+    /// Compressed.
+    pub bytes: u64,
 }
 
 /// What a partition's load found.

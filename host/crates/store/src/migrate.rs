@@ -6,7 +6,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use crate::backup;
 use crate::open::OpenError;
-use crate::schema::VERSION;
+use crate::schema::{self, VERSION};
 
 /// One step: from a version to the next one.
 struct Step {
@@ -16,7 +16,7 @@ struct Step {
 }
 
 /// Every step that there ever was, in order. Version 1 is the first.
-const STEPS: &[Step] = &[];
+const STEPS: &[Step] = &[Step { from: 1, sql: schema::FROM_1_TO_2 }];
 
 /// Migrates a store of version `found`, if it is older. The copy lies beside it as `pointsman.db.v<found>.bak`.
 pub(crate) fn migrate(connection: &Connection, path: &Path, found: u32) -> Result<(), OpenError> {

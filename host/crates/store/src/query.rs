@@ -10,7 +10,7 @@ use crate::commit::{DeadLetterRow, DecisionRow, OutboxRow, Table};
 use crate::entry::{DeadLetterHead, JournalEntry, Placed, StateRow, Visit};
 use crate::schema;
 
-const ENTRY: &str = "SELECT place, at, observed, kind, subject, key, digest, chain, payload FROM journal";
+const ENTRY: &str = "SELECT place, at, observed, kind, subject, key, digest, chain, payload, begins FROM journal";
 
 /// The first `limit` rows from a sequence on.
 pub(crate) fn journal(
@@ -163,6 +163,24 @@ pub(crate) fn decisions_about(
     Ok(rows)
 }
 
+/// The decisions with an effect or a refusal that records within `first..=last` caused, in order.
+pub(crate) fn decisions_within(
+    connection: &Connection,
+    partition: u16,
+    (first, last): (u64, u64),
+) -> rusqlite::Result<Vec<DecisionRow>> {
+    let sql = "SELECT partition, sequence, idx, at, deployment, key, payload, effect FROM decisions
+               WHERE partition = ?1 AND sequence BETWEEN ?2 AND ?3 ORDER BY sequence, idx";
+    let rows = all(connection, sql, params![partition, first.cast_signed(), last.cast_signed()], decision)?;
+    Ok(rows.into_iter().map(|placed| placed.row).collect())
+}
+
+/// The configuration that the journal names by this digest.
+pub(crate) fn configuration(connection: &Connection, digest: &[u8; 32]) -> rusqlite::Result<Option<Vec<u8>>> {
+    let found = all(connection, "SELECT body FROM configurations WHERE digest = ?1", [digest], |row| row.get(0))?;
+    Ok(found.into_iter().next())
+}
+
 /// Gives each of these devices its number, a new one where it has none, in a transaction of its own.
 pub(crate) fn number_devices(connection: &Connection, ids: &[Name]) -> rusqlite::Result<Vec<DeviceNo>> {
     let transaction = rusqlite::Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
@@ -210,6 +228,7 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<JournalEntry> {
         digest: row.get(6)?,
         chain: row.get(7)?,
         payload: row.get_ref(8)?.as_blob_or_null()?.map(Into::into),
+        begins: row.get(9)?,
     })
 }
 

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use model::{DeviceNo, Id, Instant, Name};
 use rusqlite::Connection;
 
+use crate::books::End;
+use crate::checkpoint;
 use crate::commit::{DeadLetterRow, DecisionRow, OutboxRow, Table};
 use crate::connection;
-use crate::entry::{DeadLetterHead, JournalEntry, Placed, StateRow};
+use crate::entry::{Checkpoint, DeadLetterHead, JournalEntry, Placed, StateRow};
 use crate::error::Error;
 use crate::open::{self, OpenError};
 use crate::stat::{self, Stat};
@@ -119,6 +121,53 @@ impl Reader {
         limit: usize,
     ) -> Result<Vec<Placed<DecisionRow>>, Error> {
         self.ask("read the decisions", |c| query::decisions_about(c, (deployment, key), (from, until), limit))
+    }
+
+    /// The decisions with an effect or a refusal that records within `first..=last` of a partition caused, in order.
+    ///
+    /// # Errors
+    /// When the database could not be read.
+    pub fn decisions_within(&self, partition: u16, (first, last): (u64, u64)) -> Result<Vec<DecisionRow>, Error> {
+        self.check(partition)?;
+        self.ask("read the decisions", |c| query::decisions_within(c, partition, (first, last)))
+    }
+
+    /// A partition's checkpoints, the oldest first.
+    ///
+    /// # Errors
+    /// When the database could not be read.
+    pub fn checkpoints(&self, partition: u16) -> Result<Vec<Checkpoint>, Error> {
+        self.check(partition)?;
+        self.ask("read the checkpoints", |c| checkpoint::list(c, partition))
+    }
+
+    /// The compressed parts of the checkpoint after a record, for [`crate::unpack`]; none where there is no such one.
+    ///
+    /// # Errors
+    /// When the database could not be read.
+    pub fn checkpoint_parts(&self, partition: u16, sequence: u64) -> Result<Vec<Vec<u8>>, Error> {
+        self.check(partition)?;
+        self.ask("read a checkpoint", |c| checkpoint::parts(c, partition, sequence))
+    }
+
+    /// The configuration that the journal names by this digest.
+    ///
+    /// # Errors
+    /// When the database could not be read.
+    pub fn configuration(&self, digest: &[u8; 32]) -> Result<Option<Vec<u8>>, Error> {
+        self.ask("read a configuration", |c| query::configuration(c, digest))
+    }
+
+    /// The sequences that a partition's journal holds: the first kept, and the last written; none while it is empty.
+    ///
+    /// # Errors
+    /// When the database could not be read.
+    pub fn bounds(&self, partition: u16) -> Result<Option<(u64, u64)>, Error> {
+        self.check(partition)?;
+        self.ask("read the journal", |c| {
+            let (anchor, tail) = (End::anchor(c, partition)?, End::tail(c, partition)?);
+            Ok((tail.sequence > anchor.sequence).then_some((anchor.sequence + 1, tail.sequence)))
+        })
     }
 
     /// All effects that wait for their sink, in the order in which they were committed.

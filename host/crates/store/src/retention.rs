@@ -4,6 +4,7 @@ use model::{Instant, limits};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::books::{Books, End};
+use crate::checkpoint;
 use crate::options::Retention;
 use crate::schema;
 
@@ -27,27 +28,57 @@ pub(crate) fn step(connection: &Connection, retention: &Retention, books: &mut B
 
 /// Cuts from the partition whose front is the oldest: first what is too old, then what is too much.
 fn cut_journal(connection: &Connection, retention: &Retention, books: &mut Books) -> rusqlite::Result<bool> {
-    let Some((partition, at)) = oldest(connection, books)? else { return Ok(false) };
+    for (partition, at) in by_age(connection, books)? {
+        let Some(upto) = cut_end(connection, retention, books, partition, at)? else { continue };
+        let anchor = books.anchors[usize::from(partition)];
+        books.anchors[usize::from(partition)] = cut(connection, partition, anchor, upto)?;
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// Where the next piece of a partition's journal that goes ends; none where nothing goes.
+///
+/// Rows go only up to a checkpoint, so that what is left can be replayed from there; where there is none yet, nothing
+/// could be replayed but from the beginning, and rows go as they grow old.
+fn cut_end(
+    connection: &Connection,
+    retention: &Retention,
+    books: &Books,
+    partition: u16,
+    at: Instant,
+) -> rusqlite::Result<Option<u64>> {
     let old = books.now.before(retention.journal_age);
     let excess = books.journal_bytes().saturating_sub(retention.journal_bytes);
     let anchor = books.anchors[usize::from(partition)];
+    let first = anchor.sequence + 1;
     // The last row stays, whatever its age: it carries the chain on.
     let last = (anchor.sequence + CHUNK).min(books.tails[usize::from(partition)].sequence - 1);
-    let upto = if at < old {
-        last_before(connection, partition, anchor.sequence + 1, last, old)?
-    } else if excess > 0 {
-        let extent = anchor.extent.saturating_add_unsigned(excess);
-        first_reaching(connection, partition, anchor.sequence + 1, last, extent)?
-    } else {
-        return Ok(false);
-    };
-    books.anchors[usize::from(partition)] = cut(connection, partition, anchor, upto)?;
-    Ok(true)
+    let checkpoints = checkpoint::list(connection, partition)?;
+    if checkpoints.is_empty() {
+        return if at < old {
+            last_before(connection, partition, first, last, old).map(Some)
+        } else if excess > 0 {
+            first_reaching(connection, partition, first, last, anchor.extent.saturating_add_unsigned(excess)).map(Some)
+        } else {
+            Ok(None)
+        };
+    }
+    let mut floor = None;
+    let mut freed = 0;
+    for found in checkpoints.iter().filter(|found| found.sequence >= first) {
+        if found.at >= old && freed >= excess {
+            break;
+        }
+        floor = Some(found.sequence);
+        freed = u64::try_from(extent_at(connection, partition, found.sequence)? - anchor.extent).unwrap_or(u64::MAX);
+    }
+    Ok(floor.map(|floor| floor.min(last)))
 }
 
-/// The partition with the oldest first row among those that have more than one.
-fn oldest(connection: &Connection, books: &Books) -> rusqlite::Result<Option<(u16, Instant)>> {
-    let mut oldest: Option<(u16, Instant)> = None;
+/// The partitions that have more than one row, the one with the oldest first row first.
+fn by_age(connection: &Connection, books: &Books) -> rusqlite::Result<Vec<(u16, Instant)>> {
+    let mut found = Vec::new();
     let mut front = connection.prepare_cached("SELECT at FROM journal WHERE place = ?1")?;
     for (partition, (tail, anchor)) in (0_u16..).zip(books.tails.iter().zip(&books.anchors)) {
         if tail.sequence <= anchor.sequence + 1 {
@@ -56,12 +87,18 @@ fn oldest(connection: &Connection, books: &Books) -> rusqlite::Result<Option<(u1
         let place = schema::place(partition, anchor.sequence + 1);
         let at = front.query_row([place], |row| row.get(0).map(Instant)).optional()?;
         // A front row that is missing is damage; it is cut like one that is old.
-        let at = at.unwrap_or(Instant::MIN);
-        if oldest.is_none_or(|(_, oldest)| at < oldest) {
-            oldest = Some((partition, at));
-        }
+        found.push((partition, at.unwrap_or(Instant::MIN)));
     }
-    Ok(oldest)
+    found.sort_by_key(|(_, at)| *at);
+    Ok(found)
+}
+
+fn extent_at(connection: &Connection, partition: u16, sequence: u64) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached("SELECT extent FROM journal WHERE place = ?1")?
+        .query_row([schema::place(partition, sequence)], |row| row.get(0))
+        .optional()
+        .map(|extent| extent.unwrap_or(i64::MAX))
 }
 
 /// The last sequence within `first..=last` whose row is older than `old`; at least the first.
@@ -103,6 +140,7 @@ fn cut(connection: &Connection, partition: u16, anchor: End, upto: u64) -> rusql
     transaction
         .prepare_cached("DELETE FROM journal WHERE place BETWEEN ?1 AND ?2")?
         .execute([schema::place(partition, 1), schema::place(partition, upto)])?;
+    checkpoint::forget_before(&transaction, partition, upto)?;
     transaction.commit()?;
     Ok(anchor)
 }

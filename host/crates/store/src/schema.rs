@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 /// The database's name inside the data folder.
 pub const FILE_NAME: &str = "pointsman.db";
 /// The version of the tables that this program writes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Marks the file as ours: `PNTS` in ASCII.
 pub(crate) const APPLICATION_ID: i32 = 0x504e_5453;
 /// Bits of a journal row's place that hold the sequence; the partition stands above them.
@@ -13,13 +13,14 @@ const SEQUENCE_BITS: u32 = 47;
 /// The last sequence that a partition can have: a million a second for four years.
 pub(crate) const SEQUENCE_MAX: u64 = (1 << SEQUENCE_BITS) - 1;
 
-/// The tables of version 1.
+/// The tables of version 2.
 ///
 /// A journal row's place is one number, `partition << 47 | sequence`, so that a partition's rows lie side by side in
 /// one tree and are appended at its end; `extent` is the number of bytes of the partition's journal up to and with that
 /// row, so that the size between two rows is one subtraction. A payload that was deleted is null. `anchors` holds, for
 /// each partition whose oldest rows were cut, the last row that was cut. `recent` and `quiet` hold
-/// decisions without effect or refusal.
+/// decisions without effect or refusal. `checkpoints` holds a partition's state as it was after a record, in parts that
+/// are compressed each by itself; `configurations` what the journal names by its digest.
 pub(crate) const TABLES: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE devices (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
@@ -30,7 +31,7 @@ CREATE TABLE state (
 CREATE TABLE journal (
   place INTEGER PRIMARY KEY,
   at INTEGER NOT NULL, observed INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT, key TEXT,
-  extent INTEGER NOT NULL, digest BLOB NOT NULL, chain BLOB NOT NULL, payload BLOB,
+  extent INTEGER NOT NULL, digest BLOB NOT NULL, chain BLOB NOT NULL, payload BLOB, begins INTEGER NOT NULL DEFAULT 0,
   partition INTEGER GENERATED ALWAYS AS (place >> 47) VIRTUAL,
   sequence INTEGER GENERATED ALWAYS AS (place & 140737488355327) VIRTUAL
 ) STRICT;
@@ -44,6 +45,7 @@ CREATE TABLE decisions (
 ) STRICT;
 CREATE INDEX decisions_by_effect ON decisions (effect) WHERE effect IS NOT NULL;
 CREATE INDEX decisions_by_key ON decisions (deployment, key, at);
+CREATE INDEX decisions_by_record ON decisions (partition, sequence);
 CREATE TABLE recent (
   place INTEGER PRIMARY KEY,
   partition INTEGER NOT NULL, sequence INTEGER NOT NULL, idx INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -66,6 +68,22 @@ CREATE TABLE dead_letters (
   partition INTEGER NOT NULL, sequence INTEGER NOT NULL, at INTEGER NOT NULL, deployment TEXT NOT NULL,
   key TEXT NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL, evidence BLOB NOT NULL
 ) STRICT;
+CREATE TABLE checkpoints (
+  place INTEGER NOT NULL, part INTEGER NOT NULL, at INTEGER NOT NULL, rows INTEGER NOT NULL, body BLOB NOT NULL,
+  PRIMARY KEY (place, part)
+) STRICT;
+CREATE TABLE configurations (digest BLOB PRIMARY KEY, body BLOB NOT NULL) STRICT;
+";
+
+/// What version 2 has and version 1 had not.
+pub(crate) const FROM_1_TO_2: &str = "
+ALTER TABLE journal ADD COLUMN begins INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE checkpoints (
+  place INTEGER NOT NULL, part INTEGER NOT NULL, at INTEGER NOT NULL, rows INTEGER NOT NULL, body BLOB NOT NULL,
+  PRIMARY KEY (place, part)
+) STRICT;
+CREATE TABLE configurations (digest BLOB PRIMARY KEY, body BLOB NOT NULL) STRICT;
+CREATE INDEX decisions_by_record ON decisions (partition, sequence);
 ";
 
 /// Where the row of this partition and sequence lies.

@@ -86,6 +86,7 @@ impl Walk {
             sequence: row.sequence,
             at: row.at.0,
             observed: row.observed,
+            begins: row.begins,
             kind: &row.kind,
             subject: row.subject.as_deref(),
             key: row.key.as_deref(),

@@ -1,5 +1,6 @@
 //! Tests of the whole store over real files.
 
+mod checkpoints;
 mod crash;
 mod full_disk;
 mod keeping;
@@ -59,6 +60,7 @@ fn row(sequence: u64) -> JournalRow {
         sequence,
         at: second(sequence),
         observed: true,
+        begins: false,
         kind: "observation",
         subject: None,
         key: Some("fridge-1".into()),

@@ -21,10 +21,10 @@ fn a_second_process_finds_the_store_locked() {
 fn a_store_of_a_newer_version_is_refused_with_both_versions() {
     let folder = folder();
     drop(open(folder.path()));
-    tamper(folder.path(), "PRAGMA user_version = 2");
+    tamper(folder.path(), "PRAGMA user_version = 3");
     let refused = Store::open(folder.path(), &OPTIONS).map(drop);
-    assert!(matches!(refused, Err(OpenError::Newer { found: 2, supported: VERSION })), "{refused:?}");
-    assert!(matches!(Reader::open(folder.path()).map(drop), Err(OpenError::Newer { found: 2, .. })));
+    assert!(matches!(refused, Err(OpenError::Newer { found: 3, supported: VERSION })), "{refused:?}");
+    assert!(matches!(Reader::open(folder.path()).map(drop), Err(OpenError::Newer { found: 3, .. })));
 }
 
 #[test]

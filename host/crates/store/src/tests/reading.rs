@@ -15,6 +15,7 @@ fn a_commit_is_read_back_whole() {
         outbox: vec![outgoing("one", "mqtt:shop"), outgoing("two", "hook")],
         settled: vec![],
         dead_letters: vec![dead_letter(2)],
+        ..Commit::default()
     };
     commit(&writer, everything.clone());
 

@@ -100,7 +100,7 @@ fn a_backup_that_is_damaged_or_not_ours_is_refused() {
     assert!(random.starts_with("failed to read the store"), "{random}");
     // Bytes 60 to 63 of the file are its version, 68 to 71 the mark of its program.
     let newer = unusable(&restored(|bytes| bytes[63] = 9));
-    assert_eq!(newer, "the store has version 9, and this program knows versions up to 1: use a newer program");
+    assert_eq!(newer, "the store has version 9, and this program knows versions up to 2: use a newer program");
     let foreign = unusable(&restored(|bytes| bytes[68] = 0));
     assert!(foreign.ends_with("is a database of another program"), "{foreign}");
 }

@@ -1,0 +1,110 @@
+//! Checkpoints: the state as it was before a commit, kept as long as the journal that it opens.
+
+use super::*;
+use crate::retention::CHUNK;
+use crate::{ConfigurationRow, Retention, unpack};
+
+fn checkpointing(partition: u16, sequence: u64) -> Commit {
+    Commit { checkpoint: Some(second(sequence - 1)), ..counting(partition, sequence) }
+}
+
+fn unpacked(reader: &Reader, partition: u16, sequence: u64) -> Vec<(Table, Vec<u8>, Vec<u8>)> {
+    let mut rows = Vec::new();
+    for part in reader.checkpoint_parts(partition, sequence).expect("reads") {
+        unpack(&part, &mut |table, key, value| rows.push((table, key.to_vec(), value.to_vec()))).expect("unpacks");
+    }
+    rows
+}
+
+#[test]
+fn a_checkpoint_is_the_state_before_its_commit() {
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    commit(&writer, counting(0, 1));
+    commit(&writer, counting(0, 2));
+    commit(&writer, checkpointing(0, 3));
+    writer.stop().expect("stops");
+    let found = reader.checkpoints(0).expect("reads");
+    assert_eq!(found.iter().map(|c| (c.sequence, c.at, c.rows)).collect::<Vec<_>>(), [(2, second(2), 1)]);
+    assert_eq!(unpacked(&reader, 0, 2), [(Table::Partition, b"last".to_vec(), 2_u64.to_be_bytes().to_vec())]);
+    assert!(reader.checkpoints(1).expect("reads").is_empty());
+}
+
+#[test]
+fn a_large_state_is_kept_in_parts() {
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    let value = |number: u32| [number.to_be_bytes().to_vec(), vec![7; 60_000]].concat();
+    let changes = (0..60_u32).map(|n| put(Table::State, &n.to_be_bytes(), &value(n))).collect();
+    commit(&writer, Commit { changes, journal: vec![row(1)], ..Commit::default() });
+    commit(&writer, checkpointing(0, 2));
+    writer.stop().expect("stops");
+    assert!(reader.checkpoint_parts(0, 1).expect("reads").len() > 3);
+    let rows = unpacked(&reader, 0, 1);
+    let expected = (0..60_u32).map(|n| (Table::State, n.to_be_bytes().to_vec(), value(n)));
+    assert!(rows.into_iter().eq(expected));
+}
+
+#[test]
+fn a_part_that_was_cut_or_changed_is_refused() {
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    commit(&writer, counting(0, 1));
+    commit(&writer, checkpointing(0, 2));
+    writer.stop().expect("stops");
+    let part = reader.checkpoint_parts(0, 1).expect("reads").remove(0);
+    assert!(unpack(&part[..part.len() - 1], &mut |_, _, _| ()).is_err());
+    assert!(unpack(&zstd::bulk::compress(&[1, 0, 0, 0, 9, 1], 1).expect("compresses"), &mut |_, _, _| ()).is_err());
+    assert!(
+        unpack(&zstd::bulk::compress(&[99, 0, 0, 0, 0, 0, 0, 0, 0], 1).expect("compresses"), &mut |_, _, _| ())
+            .is_err()
+    );
+}
+
+#[test]
+fn the_journal_is_cut_only_up_to_a_checkpoint_and_older_ones_go() {
+    let folder = folder();
+    let retention = Retention { journal_age: Span::from_hours(1), ..OPTIONS.retention };
+    let (writer, reader) = Store::open(folder.path(), &Options { retention, ..OPTIONS }).expect("opens").into_writer();
+    let many = CHUNK + 500;
+    for sequence in 1..=many {
+        let due = [200, 900, CHUNK + 300].contains(&(sequence - 1));
+        let checkpoint = due.then(|| second(sequence - 1));
+        commit(&writer, Commit { checkpoint, ..counting(0, sequence) });
+    }
+    // Rows up to second 1 000 are too old now; the newest checkpoint among them is that after 900.
+    let journal = vec![JournalRow { at: second(1_001 + 3_600), ..row(many + 1) }];
+    commit(&writer, Commit { journal, ..Commit::default() });
+    for _ in 0..100 {
+        writer.number_devices(&["lamp".into()]).expect("the writer runs");
+    }
+    writer.stop().expect("stops");
+    assert_eq!(reader.bounds(0).expect("reads"), Some((901, many + 1)));
+    let kept: Vec<u64> = reader.checkpoints(0).expect("reads").iter().map(|c| c.sequence).collect();
+    assert_eq!(kept, [900, CHUNK + 300]);
+    assert_eq!(reader.verify(0).expect("reads").damaged, 0);
+}
+
+#[test]
+fn a_configuration_is_kept_once_under_its_digest() {
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    for sequence in 1..=2 {
+        let configuration = Some(ConfigurationRow { digest: [7; 32], body: b"devices".as_slice().into() });
+        commit(&writer, Commit { configuration, ..counting(0, sequence) });
+    }
+    writer.stop().expect("stops");
+    assert_eq!(reader.configuration(&[7; 32]).expect("reads").as_deref(), Some(b"devices".as_slice()));
+    assert_eq!(reader.configuration(&[8; 32]).expect("reads"), None);
+}
+
+#[test]
+fn decisions_are_found_by_the_records_that_caused_them() {
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    let decisions = (1..=5).map(|sequence| decision(sequence, true)).collect();
+    commit(&writer, Commit { journal: (1..=5).map(row).collect(), decisions, ..Commit::default() });
+    writer.stop().expect("stops");
+    let found = reader.decisions_within(0, (2, 4)).expect("reads");
+    assert_eq!(found.iter().map(|row| row.sequence).collect::<Vec<_>>(), [2, 3, 4]);
+}
