@@ -1,9 +1,11 @@
 //! The installation: configuration, devices and packages, turned into what an engine runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use config::{Host, Manifest, Problem, Problems};
+use model::deployment::PackageDigest;
 use model::device::Devices;
 use model::guest::Program;
 use model::trigger::Kind;
@@ -89,6 +91,24 @@ impl Installation {
         if problems.is_empty() { Ok(loaded) } else { Err(problems.into_iter().collect()) }
     }
 
+    /// Keeps a copy of every package under its digest, so that what ran can be replayed after it was replaced.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub(crate) fn keep_packages(&self, folder: &Path) -> anyhow::Result<()> {
+        std::fs::create_dir_all(folder).with_context(|| format!("failed to create {}", folder.display()))?;
+        for package in &self.packages {
+            let kept = folder.join(package_file(sandbox::package::digest(&package.bytes)));
+            if kept.exists() {
+                continue;
+            }
+            let part = kept.with_extension("part");
+            let written = std::fs::write(&part, &package.bytes).and_then(|()| std::fs::rename(&part, &kept));
+            written.with_context(|| format!("failed to keep a package as {}", kept.display()))?;
+        }
+        Ok(())
+    }
+
     /// The engine's setup.
     pub(crate) fn setup(&self, partitions: u16, devices: Arc<Devices>, loaded: &[Loaded]) -> engine::Setup {
         engine::Setup {
@@ -107,6 +127,14 @@ impl Installation {
             (None, Some(server)) => server.name.clone(),
         }
     }
+}
+
+/// The folder of packages by digest, in the data folder.
+pub(crate) const PACKAGES: &str = "packages";
+
+/// The name of a package's file among those that are kept.
+pub(crate) fn package_file(digest: PackageDigest) -> String {
+    format!("{}.wasm", digest.to_string().trim_start_matches("sha256:"))
 }
 
 /// The name of the embedded broker among the connections.

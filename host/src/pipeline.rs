@@ -22,6 +22,8 @@ pub(crate) struct Pipeline {
     pub(crate) outlet: Outlet,
     pub(crate) writer: Writer,
     pub(crate) clock: Arc<SystemClock>,
+    /// Of the records that this thread makes itself.
+    pub(crate) ids: ingest::Ids,
     /// Told of every committed turn, on the store's thread.
     pub(crate) committed: Arc<dyn Fn(&Turn) + Send + Sync>,
 }
@@ -91,7 +93,12 @@ impl Pipeline {
                 match request {
                     Request::Switch(setup, answer) => {
                         // The asker may have gone; the switch stands all the same.
-                        let _ = answer.send(self.engine.switch(*setup));
+                        let now = self.clock.now();
+                        let _ = answer.send(self.engine.reconfigure(*setup, self.ids.next(), now));
+                        // A switch is a turn of its own: its checkpoint is the state before it.
+                        if !self.commit(Vec::new()) {
+                            return;
+                        }
                     }
                     Request::Stop => return,
                 }

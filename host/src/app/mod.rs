@@ -17,7 +17,7 @@ use ingest::inlet::{self, Delivery, Ticket};
 use ingest::{DeviceMap, Ids, Inlet, Intake};
 use model::input::{Body, HostEvent, Settled};
 use model::outgoing::OutgoingBody;
-use model::{Input, Name};
+use model::{ConfigurationDigest, Input, Name};
 use prometheus_client::registry::Registry;
 use sandbox::{Options as SandboxOptions, Pooling, Sandbox};
 use server::{Server, State};
@@ -77,6 +77,7 @@ impl App {
         let sandbox = Sandbox::new(SandboxOptions { cache: Some(host.data.join("cache")), pooling: Pooling::Auto })?;
         let loaded = installation.load(&sandbox, installation.resolve(&devices)?)?;
         let setup = installation.setup(reader.partitions(), Arc::clone(&devices), &loaded);
+        installation.keep_packages(&host.data.join(installation::PACKAGES))?;
         let mut engine = Engine::new(setup, Persistence::Store)?;
         past.give_to(&mut engine)?;
 
@@ -84,7 +85,7 @@ impl App {
         let map = ingest::devices::Shared::new(DeviceMap::new((*devices).clone(), filters.clone()));
         let (inlet, outlet) = inlet::channel(INLET_BYTES);
         let host_ids = Ids::new(Name::from("host"), start);
-        announce(&inlet, &host_ids);
+        announce(&inlet, &host_ids, engine.configuration());
 
         let waiting = reader.clone();
         let (results_in, results_out) = mpsc::channel(RESULTS);
@@ -103,6 +104,7 @@ impl App {
             outlet,
             writer: writer.clone(),
             clock: Arc::clone(&clock),
+            ids: Ids::new(Name::from("switch"), start),
             committed: on_commit(Arc::clone(&committed_sinks), Arc::clone(&live), observer),
         };
         let (pipeline, engine) = pipeline.start().context("failed to start the engine's thread")?;
@@ -197,10 +199,11 @@ fn warn_of_clock(trust: Trust) {
 }
 
 /// The first record of every start.
-fn announce(inlet: &Inlet, ids: &Ids) {
+fn announce(inlet: &Inlet, ids: &Ids, configuration: ConfigurationDigest) {
     let event = HostEvent::Started {
         engine: Name::from(env!("CARGO_PKG_VERSION")),
         zones: Name::from(engine::calendar::ZONES),
+        configuration: Some(configuration),
     };
     put_now(inlet, host_input(ids, Body::Host(event)));
 }

@@ -170,7 +170,8 @@ impl Partition {
             // It is decided there; this partition has done its part.
             self.accounts.inner += 1;
             let decision = self.effect_decision(case, passage);
-            self.transfers.push(Outbound { to, body: TransferBody::Effect { origin, decision: Box::new(decision) } });
+            let body = TransferBody::Effect { origin, decision: Box::new(decision) };
+            self.transfers.push(Outbound { to, body, at: self.clock });
         }
     }
 
@@ -344,7 +345,7 @@ impl Partition {
             } else {
                 let decision = self.effect_decision(case, Passage::default());
                 let body = TransferBody::Effect { origin: origin.clone(), decision: Box::new(decision) };
-                self.transfers.push(Outbound { to, body });
+                self.transfers.push(Outbound { to, body, at: self.clock });
             }
         }
     }

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use model::input::{Body, Transfer};
-use model::{DeviceNo, Input, Instant, Name};
+use model::input::{Body, HostEvent, Transfer};
+use model::{ConfigurationDigest, DeviceNo, Input, Instant, Name};
 use smallvec::SmallVec;
 use store::Table;
 
@@ -21,6 +21,10 @@ pub struct Engine {
     partitions: Vec<Partition>,
     transfers: u64,
     persistence: Persistence,
+    /// Nothing is due before this.
+    due: Instant,
+    /// Whether every partition's clock has begun.
+    started: bool,
 }
 
 impl Engine {
@@ -32,7 +36,7 @@ impl Engine {
         let plan = Arc::new(Plan::new(setup)?);
         let partitions =
             (0..plan.partitions).map(|number| Partition::new(number, Arc::clone(&plan), persistence)).collect();
-        Ok(Self { plan, partitions, transfers: 0, persistence })
+        Ok(Self { plan, partitions, transfers: 0, persistence, due: Instant::MIN, started: false })
     }
 
     /// Gives a partition its past: rows in any order, then the number of its last journal record.
@@ -45,6 +49,7 @@ impl Engine {
         sequence: u64,
         rows: impl Iterator<Item = (Table, &'a [u8], &'a [u8])>,
     ) -> Result<(), RowError> {
+        self.due = Instant::MIN;
         match self.partitions.get_mut(usize::from(partition)) {
             Some(partition) => partition.restore(sequence, rows),
             None => Ok(()),
@@ -58,34 +63,82 @@ impl Engine {
         }
     }
 
-    /// Takes a new set of deployments and devices; state passes over by name.
+    /// The configuration in force, as the journal names it.
+    #[must_use]
+    pub fn configuration(&self) -> ConfigurationDigest {
+        self.plan.configuration.digest
+    }
+
+    /// Puts other devices and deployments in force, at the beginning of a turn: each partition records it under `id`,
+    /// and state passes over by name. The number of partitions stays.
     ///
     /// # Errors
-    /// As [`Engine::new`]; the old set then stays.
-    pub fn switch(&mut self, mut setup: Setup) -> Result<(), SetupError> {
+    /// As [`Engine::new`]; the old set then stays, and nothing is recorded.
+    pub fn reconfigure(&mut self, mut setup: Setup, id: Name, now: Instant) -> Result<(), SetupError> {
         setup.partitions = self.plan.partitions;
         let plan = Arc::new(Plan::new(setup)?);
-        self.partitions.iter_mut().for_each(|partition| partition.switch(Arc::clone(&plan)));
+        self.run_until(now);
+        let joined = self.plan.configuration.configuration.joined(&plan.configuration.configuration);
+        let event = match joined {
+            Some(joined) => HostEvent::Joined(Box::new(joined)),
+            None => HostEvent::Switched { configuration: plan.configuration.digest },
+        };
+        let input = inner_input(id, "host", Body::Host(event));
+        for partition in &mut self.partitions {
+            partition.reconfigure(&input, now, Arc::clone(&plan));
+        }
         self.plan = plan;
+        self.due = Instant::MIN;
+        self.pass_transfers();
         Ok(())
     }
 
-    /// Handles one input to its end in every partition that it concerns. `received_at` never goes back.
+    /// Handles one input to its end in every partition that it concerns, after all that is due by then. `received_at`
+    /// never goes back.
     ///
     /// Returns false where every one of them had it before.
     pub fn take(&mut self, input: &Input, received_at: Instant) -> bool {
+        // What came due while the host was down comes after the record that it is up again.
+        if !matches!(input.body, Body::Host(HostEvent::Started { .. })) {
+            self.run_until(received_at);
+        }
         let mut new = false;
         for number in self.route(input) {
-            new |= self.partitions[usize::from(number)].take(input, received_at);
+            let partition = &mut self.partitions[usize::from(number)];
+            new |= partition.take(input, received_at);
+            self.due = self.due.min(partition.next_due().unwrap_or(Instant::MAX));
         }
-        self.pass_transfers(received_at);
+        self.pass_transfers();
         new
     }
 
     /// Moves every partition's clock, firing what comes due.
     pub fn advance(&mut self, now: Instant) {
+        self.run_until(now);
         self.partitions.iter_mut().for_each(|partition| partition.advance(now));
-        self.pass_transfers(now);
+    }
+
+    /// Fires what is due up to and with `now`, in order of time over all partitions: what one of them sends reaches the
+    /// other at its own instant.
+    fn run_until(&mut self, now: Instant) {
+        if !self.started {
+            self.started = true;
+            self.due = Instant::MIN;
+            self.partitions.iter_mut().for_each(|partition| partition.start_clock(now));
+        }
+        while self.due <= now {
+            self.due = self.next_due().unwrap_or(Instant::MAX);
+            let due = self.due;
+            if due > now {
+                return;
+            }
+            for partition in &mut self.partitions {
+                if partition.next_due().is_some_and(|next| next <= due) {
+                    partition.advance(due);
+                }
+            }
+            self.pass_transfers();
+        }
     }
 
     /// The next instant at which the clock alone makes something happen.
@@ -187,7 +240,7 @@ impl Engine {
     }
 
     /// Hands effects and completions to the partitions that they are for, until none is left.
-    fn pass_transfers(&mut self, now: Instant) {
+    fn pass_transfers(&mut self) {
         loop {
             let mut moved = false;
             for from in 0..self.partitions.len() {
@@ -196,21 +249,29 @@ impl Engine {
                     self.transfers += 1;
                     let from = u16::try_from(from).expect("partitions are counted in u16");
                     let id = Name::from(format!("transfer:{from}:{}:{}", outbound.to, self.transfers));
-                    let input = Input {
-                        id,
-                        source: Name::from("transfer"),
-                        own_id: false,
-                        redelivery: None,
-                        occurred_at: None,
-                        body: Body::Transfer(Transfer { from, sequence: self.transfers, body: outbound.body }),
-                        attributes: Vec::new(),
-                    };
-                    self.partitions[usize::from(outbound.to)].take(&input, now);
+                    let transfer = Transfer { from, sequence: self.transfers, body: outbound.body };
+                    let input = inner_input(id, "transfer", Body::Transfer(transfer));
+                    let partition = &mut self.partitions[usize::from(outbound.to)];
+                    partition.take(&input, outbound.at);
+                    self.due = self.due.min(partition.next_due().unwrap_or(Instant::MAX));
                 }
             }
             if !moved {
                 return;
             }
         }
+    }
+}
+
+/// An input that the engine makes itself.
+fn inner_input(id: Name, source: &str, body: Body) -> Input {
+    Input {
+        id,
+        source: Name::from(source),
+        own_id: false,
+        redelivery: None,
+        occurred_at: None,
+        body,
+        attributes: Vec::new(),
     }
 }

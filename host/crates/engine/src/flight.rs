@@ -277,7 +277,7 @@ impl Partition {
         match self.plan.home_of_key(spec, &origin.key) {
             Some(home) if home != self.number => {
                 let body = TransferBody::Completion { origin: origin.clone(), completion, attempt };
-                self.transfers.push(Outbound { to: home, body });
+                self.transfers.push(Outbound { to: home, body, at: self.clock });
             }
             _ => self.tell(origin, completion, attempt),
         }

@@ -126,6 +126,11 @@ impl Series {
         self.buckets.get(&number)
     }
 
+    /// The buckets that it has.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = i64> {
+        self.buckets.keys().copied()
+    }
+
     pub(crate) fn last(&self) -> Option<(Instant, f64)> {
         self.last
     }

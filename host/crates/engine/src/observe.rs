@@ -386,7 +386,7 @@ impl Partition {
                 self.resume(before);
             }
             HostEvent::CaughtUp => self.catch_up(),
-            HostEvent::Stopped | HostEvent::SessionLost { .. } => {}
+            HostEvent::Joined(_) | HostEvent::Switched { .. } | HostEvent::Stopped | HostEvent::SessionLost { .. } => {}
         }
     }
 
@@ -416,7 +416,6 @@ impl Partition {
                 }
                 _ => {}
             }
-            self.slots[index].fresh = false;
             self.touched(index);
             self.wake_for(index, &transitions, 0, &mut wakes);
         }
@@ -466,13 +465,7 @@ impl Partition {
     }
 
     fn write_history(&mut self, deployment: &Name, device: DeviceNo, number: u16, changed: &[i64], gone: &[i64]) {
-        let place = |bucket: i64| {
-            let mut tail = Vec::with_capacity(14);
-            tail.extend(device.0.to_be_bytes());
-            tail.extend(number.to_be_bytes());
-            tail.extend(bucket.to_be_bytes());
-            rows::key(&[deployment.as_bytes(), &tail])
-        };
+        let place = |bucket: i64| rows::history_key(deployment, device, number, bucket);
         let key = (deployment.clone(), device, number);
         let Some(series) = self.view().histories.get(&key) else { return };
         let mut changes: Vec<_> = changed

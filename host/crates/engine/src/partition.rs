@@ -9,7 +9,7 @@ use std::sync::Arc;
 use model::deployment::Lifecycle;
 use model::guest::Instance;
 use model::input::{Body, HostEvent, TransferBody};
-use model::{Capability, Decision, DeviceNo, Id, Input, Instant, Name};
+use model::{Capability, ConfigurationDigest, Decision, DeviceNo, Id, Input, Instant, Name};
 use rustc_hash::FxHashMap;
 use store::{JournalRow, Table};
 
@@ -34,6 +34,14 @@ pub(crate) struct Partition {
     /// `received-at` of what is being handled: never goes back.
     pub(crate) clock: Instant,
     pub(crate) sequence: u64,
+    /// When the last record was taken.
+    pub(crate) recorded_at: Instant,
+    /// The configuration that the last start or switch named.
+    pub(crate) configuration: Option<ConfigurationDigest>,
+    /// The last record in the newest checkpoint, and its instant.
+    pub(crate) checkpoint: (u64, Instant),
+    /// Whether the next commit makes that checkpoint.
+    pub(crate) checkpoint_due: bool,
     /// Whether the sources have delivered what waited while the host was down.
     pub(crate) caught_up: bool,
     pub(crate) slots: Vec<Slot>,
@@ -85,6 +93,8 @@ pub(crate) struct DeploymentState {
 pub(crate) struct Outbound {
     pub(crate) to: u16,
     pub(crate) body: TransferBody,
+    /// The sender's clock.
+    pub(crate) at: Instant,
 }
 
 impl Partition {
@@ -95,6 +105,10 @@ impl Partition {
             plan,
             clock: Instant::default(),
             sequence: 0,
+            recorded_at: Instant::default(),
+            configuration: None,
+            checkpoint: (0, Instant::default()),
+            checkpoint_due: false,
             caught_up: true,
             slots: Vec::new(),
             listening: Vec::new(),
@@ -130,18 +144,37 @@ impl Partition {
 
     /// Handles one input to its end. Returns false where it came before and was dropped.
     pub(crate) fn take(&mut self, input: &Input, received_at: Instant) -> bool {
-        self.start_clock(received_at);
-        let now = received_at.max(self.clock);
-        let started = matches!(input.body, Body::Host(HostEvent::Started { .. }));
-        if !started {
-            self.fire_due(now);
-        }
+        let now = self.open(input, received_at);
         self.accounts.received += 1;
         if self.seen.is_duplicate(input, now) {
             self.accounts.duplicate += 1;
             self.record.duplicates += 1;
             return false;
         }
+        self.handle(input, now);
+        true
+    }
+
+    /// Handles an input that the journal holds: it was no duplicate when it was taken.
+    pub(crate) fn take_again(&mut self, input: &Input, received_at: Instant) {
+        let now = self.open(input, received_at);
+        self.accounts.received += 1;
+        self.handle(input, now);
+    }
+
+    /// What is due comes first. After a start it comes after the record that the host is up again.
+    fn open(&mut self, input: &Input, received_at: Instant) -> Instant {
+        self.start_clock(received_at);
+        let now = received_at.max(self.clock);
+        if let Body::Host(HostEvent::Started { configuration, .. }) = &input.body {
+            self.restart(*configuration);
+        } else {
+            self.fire_due(now);
+        }
+        now
+    }
+
+    fn handle(&mut self, input: &Input, now: Instant) {
         let before = self.clock;
         self.clock = now;
         self.caused = 0;
@@ -162,11 +195,9 @@ impl Partition {
             Body::Advance => {}
         }
         self.drain();
-        if started {
-            // What came due while the host was down comes after the record that it is up again.
+        if matches!(input.body, Body::Host(HostEvent::Started { .. })) {
             self.fire_due(now);
         }
-        true
     }
 
     /// Moves the clock, firing what comes due, without an input.
@@ -184,7 +215,7 @@ impl Partition {
     }
 
     /// The first instant that a new partition hears of starts its schedules and silences.
-    fn start_clock(&mut self, now: Instant) {
+    pub(crate) fn start_clock(&mut self, now: Instant) {
         if self.clock != Instant::default() {
             return;
         }
@@ -201,6 +232,7 @@ impl Partition {
     fn journal(&mut self, input: &Input) {
         self.accounts.journalled += 1;
         self.sequence += 1;
+        self.recorded_at = self.clock;
         if self.persistence == Persistence::DecisionsOnly {
             self.record.touched = true;
             return;
@@ -210,6 +242,7 @@ impl Partition {
             sequence: self.sequence,
             at: self.clock,
             observed: true,
+            begins: false,
             kind: input.body.kind(),
             subject: None,
             key: device.map(|device| device.id.clone()),
@@ -221,6 +254,7 @@ impl Partition {
     /// Journals something that follows from earlier records, so that a replay can be held against it.
     pub(crate) fn journal_derived(&mut self, kind: &'static str, key: &Name, payload: &impl serde::Serialize) {
         self.sequence += 1;
+        self.recorded_at = self.clock;
         if self.persistence == Persistence::DecisionsOnly {
             self.record.touched = true;
             return;
@@ -229,6 +263,7 @@ impl Partition {
             sequence: self.sequence,
             at: self.clock,
             observed: false,
+            begins: false,
             kind,
             subject: None,
             key: Some(key.clone()),
@@ -244,15 +279,23 @@ impl Partition {
     /// Ends the turn: what changed becomes one commit.
     pub(crate) fn finish(&mut self) -> Record {
         self.retire_instances();
+        let checkpoint = self.checkpoint;
+        let due = self.checkpoint_due && self.record.touched;
+        self.checkpoint_due &= !due;
+        self.plan_checkpoint();
         if self.persistence == Persistence::Store {
             self.write_changes();
         }
+        self.settle_slots();
         self.dirty_twins.clear();
-        self.dirty_slots.clear();
         self.used.clear();
         self.fuel = 0;
         let mut record = std::mem::take(&mut self.record);
         record.commit.partition = self.number;
+        record.commit.checkpoint = due.then_some(checkpoint.1);
+        if let Some(first) = record.commit.journal.first_mut() {
+            first.begins = true;
+        }
         record
     }
 
@@ -281,9 +324,10 @@ impl Partition {
         let mut slots = std::mem::take(&mut self.dirty_slots);
         slots.sort_unstable();
         slots.dedup();
-        for index in slots {
-            self.write_slot(index);
+        for index in &slots {
+            self.write_slot(*index);
         }
+        self.dirty_slots = slots;
         let mut used = std::mem::take(&mut self.used);
         used.sort_unstable();
         used.dedup();
@@ -295,23 +339,30 @@ impl Partition {
             }
         }
         if self.record.touched {
-            let row = PartitionRow { clock: self.clock, accounts: self.accounts };
+            let row = PartitionRow {
+                clock: self.recorded_at,
+                accounts: self.accounts,
+                configuration: self.configuration,
+                checkpoint: self.checkpoint,
+            };
             self.record.change(Table::Partition, Box::from(&b"partition"[..]), Some(rows::encode(&row)));
         }
     }
 
+    /// What changed in this turn is written from here on, in whatever way the turn is kept.
+    fn settle_slots(&mut self) {
+        for index in std::mem::take(&mut self.dirty_slots) {
+            let slot = &mut self.slots[index as usize];
+            slot.dirty = false;
+            slot.fresh = false;
+        }
+    }
+
     fn write_slot(&mut self, index: u32) {
-        let slot = &mut self.slots[index as usize];
-        slot.dirty = false;
+        let slot = &self.slots[index as usize];
         let planned = &self.plan.deployments[slot.binding.deployment as usize];
         let trigger = &planned.triggers[slot.binding.trigger as usize];
-        let device = slot.binding.device.map_or(u32::MAX, |device| device.0).to_be_bytes();
-        let names = [planned.spec.name.as_bytes(), trigger.spec.name.as_bytes()];
-        let group = slot.binding.group();
-        let key = match group.as_bytes() {
-            [] => rows::key(&[names[0], names[1], &device]),
-            group => rows::key(&[names[0], names[1], group, &device]),
-        };
+        let key = rows::trigger_key(&planned.spec.name, &trigger.spec.name, slot.binding.device, &slot.binding.group());
         let row = TriggerRow { fingerprint: trigger.fingerprint, state: slot.state.clone() };
         self.record.change(Table::Trigger, key, Some(rows::encode(&row)));
     }

@@ -14,6 +14,7 @@ use model::{Capability, Deployment, DeviceNo, Id, Name, Trigger, limits, topic};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use crate::configuration::Stored;
 use crate::triggers::fence::{AreaError, Fence};
 use crate::triggers::schedule::{Calendar, ScheduleError};
 
@@ -56,6 +57,8 @@ pub(crate) struct Plan {
     pub(crate) listeners: BTreeMap<Name, Vec<u16>>,
     /// Which deployments keep histories of a device, in order.
     pub(crate) histories: FxHashMap<DeviceNo, Vec<u32>>,
+    /// What is in force, as the journal names it.
+    pub(crate) configuration: Stored,
     /// Topics that belong to devices: no rule may publish there.
     device_topics: Vec<Name>,
 }
@@ -107,6 +110,7 @@ pub(crate) enum Bound {
 
 impl Plan {
     pub(crate) fn new(setup: Setup) -> Result<Self, SetupError> {
+        let configuration = Stored::new(setup.configuration());
         let mut deployments =
             setup.deployments.into_iter().map(|(spec, program)| plan(spec, program)).collect::<Result<Vec<_>, _>>()?;
         deployments.sort_by(|a, b| a.spec.name.cmp(&b.spec.name));
@@ -125,6 +129,7 @@ impl Plan {
             message_partitions: Vec::new(),
             listeners: BTreeMap::new(),
             histories: FxHashMap::default(),
+            configuration,
             device_topics,
         };
         plan.lay_routes();

@@ -30,7 +30,12 @@ impl Partition {
                 Table::Partition => {
                     let row: PartitionRow = decode("partition", value)?;
                     self.clock = row.clock;
+                    self.recorded_at = row.clock;
                     self.accounts = row.accounts;
+                    self.configuration = row.configuration;
+                    self.checkpoint = row.checkpoint;
+                    // It was to be made by the next commit, and that never came.
+                    self.checkpoint_due = row.checkpoint.0 == sequence;
                 }
                 Table::Twin => {
                     let twin: crate::twin::Twin = decode("twin", value)?;

@@ -3,7 +3,7 @@
 //! Keys are their parts with a zero byte between them; no part holds a zero byte, numbers are four or eight bytes,
 //! big-endian, and stand last. Values are MessagePack arrays: a field is added at the end, with a serde default.
 
-use model::{DeviceNo, Instant};
+use model::{ConfigurationDigest, DeviceNo, Instant};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::accounts::Accounts;
@@ -12,9 +12,15 @@ use crate::triggers::State;
 /// The only row of [`store::Table::Partition`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PartitionRow {
-    /// The partition's clock.
+    /// When the last record was taken.
     pub clock: Instant,
     pub accounts: Accounts,
+    /// The configuration that was last in force; none before the first start.
+    #[serde(default)]
+    pub configuration: Option<ConfigurationDigest>,
+    /// The last record in the newest checkpoint, and its instant.
+    #[serde(default)]
+    pub checkpoint: (u64, Instant),
 }
 
 /// A row of [`store::Table::Trigger`].
@@ -59,6 +65,24 @@ pub(crate) fn encode_named<T: Serialize>(value: &T) -> Box<[u8]> {
 /// When the bytes are no such value.
 pub fn decode<T: DeserializeOwned>(table: &'static str, bytes: &[u8]) -> Result<T, RowError> {
     rmp_serde::from_slice(bytes).map_err(|source| RowError::Value { table, source })
+}
+
+/// The key of one bucket of a history; `i64::MAX` for its newest value.
+pub(crate) fn history_key(deployment: &str, device: DeviceNo, number: u16, bucket: i64) -> Box<[u8]> {
+    let mut tail = Vec::with_capacity(14);
+    tail.extend(device.0.to_be_bytes());
+    tail.extend(number.to_be_bytes());
+    tail.extend(bucket.to_be_bytes());
+    key(&[deployment.as_bytes(), &tail])
+}
+
+/// The key of a trigger's state; `group` is the key where one trigger watches all its devices, else empty.
+pub(crate) fn trigger_key(deployment: &str, trigger: &str, device: Option<DeviceNo>, group: &str) -> Box<[u8]> {
+    let device = device.map_or(u32::MAX, |device| device.0).to_be_bytes();
+    match group {
+        "" => key(&[deployment.as_bytes(), trigger.as_bytes(), &device]),
+        group => key(&[deployment.as_bytes(), trigger.as_bytes(), group.as_bytes(), &device]),
+    }
 }
 
 pub(crate) fn key(parts: &[&[u8]]) -> Box<[u8]> {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use model::input::{Body, HostEvent};
 use model::trigger::Kind;
-use model::{DeviceNo, Instant, Name};
+use model::{ConfigurationDigest, DeviceNo, Input, Instant, Name};
 
 use crate::partition::{DeploymentState, Partition, Watch};
 use crate::plan::Plan;
@@ -51,16 +52,40 @@ impl Partition {
             }
             self.slots.push(slot);
         }
+        self.forget_triggers(states.into_keys());
+        self.forget_undeployed();
         for index in 0..self.slots.len() {
             self.arm(index);
         }
+    }
+
+    /// What was only in memory is gone after a restart, in a replay too: instances, and slots that were never written.
+    pub(crate) fn restart(&mut self, configuration: Option<ConfigurationDigest>) {
+        let plan = Arc::clone(&self.plan);
+        if configuration.is_some() && configuration != self.configuration {
+            self.keep_checkpoint();
+            self.configuration = configuration;
+            self.record.commit.configuration = Some(plan.configuration.row());
+        }
+        self.switch(plan);
+    }
+
+    /// Takes a new plan while the host runs, after the record that says so.
+    pub(crate) fn reconfigure(&mut self, input: &Input, now: Instant, plan: Arc<Plan>) {
+        if let Body::Host(HostEvent::Switched { configuration }) = &input.body {
+            self.keep_checkpoint();
+            self.configuration = Some(*configuration);
+            self.record.commit.configuration = Some(plan.configuration.row());
+        }
+        self.take(input, now);
+        self.switch(plan);
     }
 
     /// Takes a new plan; the state of every trigger whose meaning did not change passes over.
     pub(crate) fn switch(&mut self, plan: Arc<Plan>) {
         let old = std::mem::replace(&mut self.plan, Arc::clone(&plan));
         let mut states = BTreeMap::new();
-        for slot in &self.slots {
+        for slot in self.slots.iter().filter(|slot| !slot.fresh || slot.dirty) {
             let planned = &old.deployments[slot.binding.deployment as usize];
             let trigger = &planned.triggers[slot.binding.trigger as usize];
             let names = (planned.spec.name.clone(), trigger.spec.name.clone());

@@ -108,7 +108,12 @@ impl Timers {
         self.due.retain(|_, armed| !matches!(armed, Armed::Slot(_)));
     }
 
-    /// Timers of rules, in no particular order.
+    /// The keys of rules' timers, in no particular order.
+    pub(crate) fn rule_keys(&self) -> impl Iterator<Item = &TimerKey> {
+        self.rules.keys()
+    }
+
+    /// How many timers rules have set.
     pub(crate) fn rule_count(&self) -> usize {
         self.rules.len()
     }

@@ -45,7 +45,9 @@ pub(crate) struct Record {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Persistence {
     Store,
-    /// Replay and backtest: no row is encoded; outbox rows are kept, as sinks are captured.
+    /// Exact replay: the journal is made to be held against the recorded one; no row of state is encoded.
+    Journal,
+    /// Simulated replay and backtest: no row is encoded; outbox rows are kept, as sinks are captured.
     DecisionsOnly,
 }
 

@@ -11,7 +11,7 @@ use crate::{Attributes, Capability, Name, Span, Unit, Value, limits};
 pub struct DeviceNo(pub u32);
 
 /// One device of the installation.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Device {
     pub number: DeviceNo,
     /// The name under which files, rules and commands know it.
@@ -29,7 +29,7 @@ pub struct Device {
 }
 
 /// Where a device's readings come from and how a JSON payload maps to them.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Source {
     /// The MQTT connection by name; none for whichever the message came by.
     pub connection: Option<Name>,
@@ -41,7 +41,7 @@ pub struct Source {
     pub id: Option<Name>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReadingMap {
     pub capability: Capability,
     /// JSON pointer into the payload; empty for a payload that is the value itself.
@@ -52,7 +52,7 @@ pub struct ReadingMap {
     pub values: BTreeMap<Name, Value>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AvailabilityTopic {
     pub topic: Name,
     pub online: Name,
@@ -60,7 +60,7 @@ pub struct AvailabilityTopic {
 }
 
 /// What one action of a device does, and how it is asked for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Action {
     /// What the device should report afterwards; none where the action is momentary.
     pub sets: Option<Sets>,
@@ -72,7 +72,7 @@ pub struct Action {
 }
 
 /// The capability that an action sets.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sets {
     pub capability: Capability,
     /// None: the action's argument `value`.
@@ -80,7 +80,7 @@ pub struct Sets {
 }
 
 /// How long and how often to wait for the device to report what it was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirm {
     pub within: Span,
     pub retries: u8,

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::configuration::Joined;
 use crate::event::{Freshness, Message, Outcome, Reading};
-use crate::{Attributes, DeviceNo, Id, Instant, Name};
+use crate::{Attributes, ConfigurationDigest, DeviceNo, Id, Instant, Name};
 
 /// One observed fact, normalised at the edge, before the partition has stamped it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,10 +76,18 @@ pub struct Settled {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HostEvent {
-    /// The host started: engine version, time-zone data version.
+    /// The host started: engine version, time-zone data version, and what is in force from here on.
     Started {
         engine: Name,
         zones: Name,
+        #[serde(default)]
+        configuration: Option<ConfigurationDigest>,
+    },
+    /// A member of a fleet was heard for the first time.
+    Joined(Box<Joined>),
+    /// Another configuration is in force from here on.
+    Switched {
+        configuration: ConfigurationDigest,
     },
     /// The sources have delivered what had waited, or 30 s have passed since the start.
     CaughtUp,

@@ -5,6 +5,7 @@
 
 pub mod area;
 pub mod capability;
+pub mod configuration;
 pub mod decision;
 pub mod deployment;
 pub mod device;
@@ -27,6 +28,7 @@ pub mod window;
 use std::sync::Arc;
 
 pub use capability::Capability;
+pub use configuration::{Configuration, ConfigurationDigest};
 pub use decision::{Decision, GateResult, Verdict};
 pub use deployment::Deployment;
 pub use device::{Device, DeviceNo};

@@ -137,6 +137,9 @@ pub const OUTBOX_PER_TARGET: usize = 1_000;
 /// How long an effect may wait for its target.
 pub const OUTBOX_AGE: Span = Span::from_hours(24);
 
+/// Records after which a partition's state is kept as a checkpoint: a replay from there takes some seconds.
+pub const CHECKPOINT_RECORDS: u64 = 100_000;
+
 /// Partitions of a new installation; fixed once it exists.
 pub const PARTITIONS: u16 = 16;
 

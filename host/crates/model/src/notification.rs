@@ -46,7 +46,7 @@ pub struct Text {
 }
 
 /// People on duty: the sinks that reach them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     pub name: Name,
     pub sinks: Vec<Name>,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Device, Name};
 
 /// Deepest nesting of parentheses and `not`: more than anybody writes, far less than a thread's stack holds.
@@ -11,7 +13,8 @@ pub const DEPTH_MAX: usize = 32;
 pub const BYTES_MAX: usize = 4_096;
 
 /// A condition over a device's own entry, such as `kind = 'thermometer' and site = 'truck-7'`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Selector {
     Is(Subject, Name),
     IsNot(Subject, Name),
@@ -21,7 +24,8 @@ pub enum Selector {
 }
 
 /// What of a device is compared.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Subject {
     Id,
     Kind,

@@ -1,7 +1,10 @@
 //! A subset of UCUM: the units that device payloads and rules use, and how they convert.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A unit by its UCUM code, from a fixed table.
 ///
@@ -242,6 +245,18 @@ impl fmt::Debug for Unit {
 impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.code)
+    }
+}
+
+impl Serialize for Unit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.code)
+    }
+}
+
+impl<'de> Deserialize<'de> for Unit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::named(&Cow::<'de, str>::deserialize(deserializer)?).map_err(de::Error::custom)
     }
 }
 

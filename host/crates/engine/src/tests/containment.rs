@@ -222,7 +222,7 @@ fn a_rule_that_cannot_work_with_its_settings_stops_its_deployment_and_new_settin
     assert_eq!(bench.transitions(), [(TransitionKind::Stopped, String::new())]);
     assert_eq!(bench.engine.accounts().pending, 1);
     let changed = Deployment { settings: "{\"zone\":\"UTC\"}".into(), ..members("d") };
-    bench.engine.switch(eight(1, vec![(changed, hopeless)])).expect("a setup");
+    bench.engine.reconfigure(eight(1, vec![(changed, hopeless)]), "switch".into(), tenth(2)).expect("a setup");
     bench.run_to(2);
     assert_eq!(bench.transitions().last(), Some(&(TransitionKind::Resumed, String::new())));
     assert_eq!(bench.engine.accounts().pending, 0);

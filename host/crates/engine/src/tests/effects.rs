@@ -71,7 +71,7 @@ fn a_command_whose_effect_is_never_reported_ends_when_it_was_taken() {
     let mut bench = Bench::new(1, vec![(deployment("d", vec![each_reading()]), command_rule)]);
     let mut setup = setup(1, vec![(deployment("d", vec![each_reading()]), command_rule)]);
     setup.devices = Arc::new(Devices::new([Device { source: None, ..device(1, "fridge", "kitchen") }]));
-    bench.engine.switch(setup).expect("a setup");
+    bench.engine.reconfigure(setup, "switch".into(), minute(0)).expect("a setup");
     bench.live(1, 20.0);
     let effect =
         bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).next().expect("a command").outgoing.effect;

@@ -3,6 +3,7 @@
 mod conditions;
 mod containment;
 mod effects;
+mod exact;
 mod order;
 mod timers;
 mod windows;
@@ -274,7 +275,7 @@ fn reading(device: DeviceNo, temperature: f64) -> Body {
 }
 
 fn started() -> Body {
-    Body::Host(HostEvent::Started { engine: "test".into(), zones: "test".into() })
+    Body::Host(HostEvent::Started { engine: "test".into(), zones: "test".into(), configuration: None })
 }
 
 fn each_reading() -> Kind {

@@ -115,7 +115,8 @@ fn another_area_starts_anew() {
     let mut bench = Bench::one(Kind::Zone(moved.clone()));
     bench.at(1, INSIDE);
     moved.area = Area::Circle { centre: Corner { latitude: 52.0, longitude: 13.0 }, radius: 90.0 };
-    bench.engine.switch(setup(1, vec![(deployment("d", vec![Kind::Zone(moved)]), tell)])).expect("a setup");
+    let moved = setup(1, vec![(deployment("d", vec![Kind::Zone(moved)]), tell)]);
+    bench.engine.reconfigure(moved, "switch".into(), minute(1)).expect("a setup");
     bench.at(2, INSIDE);
     bench.check(&[("began", 1), ("began", 2)]);
 }

@@ -30,7 +30,7 @@ use zone::Visit;
 pub(crate) struct Slot {
     pub(crate) binding: Binding,
     pub(crate) state: State,
-    /// Nothing is known of it from before.
+    /// Nothing of it was ever written: after a restart it begins anew.
     pub(crate) fresh: bool,
     /// Changed since the last commit.
     pub(crate) dirty: bool,

@@ -174,7 +174,7 @@ fn every_kind_of_input_reads_back_as_it_was_written() {
         Body::Settled(settled),
         Body::Manual { device: DeviceNo(1), action: "on".into(), arguments: vec![("level".into(), Value::Integer(3))] },
         Body::Host(HostEvent::CaughtUp),
-        Body::Host(HostEvent::Started { engine: "1.0.0".into(), zones: "2026a".into() }),
+        Body::Host(HostEvent::Started { engine: "1.0.0".into(), zones: "2026a".into(), configuration: None }),
         Body::Host(HostEvent::SessionLost { source: "shop".into() }),
         Body::Advance,
     ] {
