@@ -5,6 +5,7 @@ mod app;
 mod cli;
 mod demo;
 mod installation;
+mod journal;
 mod pipeline;
 mod replay;
 mod scenario;

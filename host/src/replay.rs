@@ -27,8 +27,9 @@ pub(crate) struct Replay {
 pub(crate) struct Summary {
     pub(crate) lines: u64,
     pub(crate) skipped: u64,
+    /// Those with an effect, a refusal or a failure.
     pub(crate) decisions: u64,
-    /// SHA-256 over all decisions.
+    /// SHA-256 over them.
     pub(crate) digest: String,
     pub(crate) accounts: Accounts,
     /// Whether the file was a journal's export, replayed literally.
@@ -128,8 +129,10 @@ fn take(
     each: &mut dyn FnMut(&Decision) -> std::io::Result<()>,
 ) -> Result<(), Error> {
     for decision in &turn.decisions {
-        digest.add(decision);
-        summary.decisions += 1;
+        if decision.is_notable() {
+            digest.add(decision);
+            summary.decisions += 1;
+        }
         each(decision).map_err(Error::Write)?;
     }
     Ok(())

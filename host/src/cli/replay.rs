@@ -1,7 +1,8 @@
-//! `pointsman replay`: a recording through the same pipeline in virtual time, with every sink captured.
+//! `pointsman replay`: a recording through the same pipeline in virtual time, or the host's own journal exactly; with
+//! every sink captured.
 
 use std::io::{BufWriter, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -10,16 +11,21 @@ use model::{DeviceNo, Instant};
 use sandbox::{Options, Pooling, Sandbox};
 
 use super::output;
+use crate::journal::{Archive, Stored};
 use crate::replay;
 
-/// Runs a recording through the deployments in virtual time and prints a digest of all decisions.
+/// Runs a recording through the deployments in virtual time, or the journal exactly as it ran, and prints a digest of
+/// the decisions.
+///
+/// Without a recording it replays the journal of the host: with the packages and configuration of then, record by
+/// record, and ends at the first difference.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pointsman replay last-week.jsonl -c pointsman.toml\n  pointsman replay fridge.jsonl.zst --decisions decisions.jsonl --until 2026-05-03T00:00:00Z"
+    after_help = "Examples:\n  pointsman replay last-week.jsonl -c pointsman.toml\n  pointsman replay --from 2026-05-02T00:00:00Z\n  pointsman replay fridge.jsonl.zst --decisions decisions.jsonl --until 2026-05-03T00:00:00Z"
 )]
 pub(crate) struct Replay {
     /// A recording: `.jsonl`, or `.jsonl.zst`.
-    recording: PathBuf,
+    recording: Option<PathBuf>,
     #[command(flatten)]
     config: super::ConfigArgument,
     /// Where to write the decisions, one a line; `-` for standard output.
@@ -31,6 +37,12 @@ pub(crate) struct Replay {
     /// Let the clock run on to this instant after the last line.
     #[arg(long, value_name = "INSTANT")]
     until: Option<Instant>,
+    /// Of the journal: start at the newest checkpoint before this instant.
+    #[arg(long, value_name = "INSTANT", conflicts_with = "recording")]
+    from: Option<Instant>,
+    /// Of the journal: end before this instant.
+    #[arg(long, value_name = "INSTANT", conflicts_with = "recording")]
+    to: Option<Instant>,
     /// Count and leave out lines that are wrong, instead of stopping.
     #[arg(long)]
     skip_bad: bool,
@@ -44,6 +56,45 @@ pub(crate) struct Replay {
 
 impl Replay {
     pub(crate) fn run(self) -> Result<()> {
+        match self.recording.clone() {
+            Some(recording) => self.run_recording(recording),
+            None => self.run_journal(),
+        }
+    }
+
+    fn run_journal(self) -> Result<()> {
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from >= to
+        {
+            return Err(super::Usage(format!("--from {from} is not before --to {to}")).into());
+        }
+        let host = config::Host::load(&self.config.config)?;
+        let reader = super::reach::reader(&host)?;
+        let archive = Archive::open(&host)?;
+        on_engine_thread(move || {
+            let mut decisions = self.open_decisions()?;
+            let all = self.all;
+            let watcher = Box::new(|_, decision: &model::Decision| write_decision(&mut decisions, decision, all));
+            let bar = output::progress(0, "{spinner} {pos} records  {per_sec}  {elapsed}");
+            let range = (self.from, self.to);
+            let found =
+                Stored::new(reader).replay(archive, range, watcher, &mut |records| bar.set_position(records))?;
+            bar.finish_and_clear();
+            finish_decisions(decisions)?;
+            if self.json {
+                output::print(
+                    serde_json::json!({"mode": "exact", "records": found.records, "decisions": found.decisions, "digest": found.digest}),
+                );
+            } else {
+                let (records, decisions) = (found.records, found.decisions);
+                output::say(format_args!("{records} records, {decisions} decisions, all the same as live (exact)"));
+                output::print(&found.digest);
+            }
+            Ok(())
+        })
+    }
+
+    fn run_recording(self, recording: PathBuf) -> Result<()> {
         let installation = super::read_installation(&self.config)?;
         let mut next = 0;
         let devices = Arc::new(installation.devices(&mut |_| {
@@ -56,34 +107,23 @@ impl Replay {
         let setup = installation.setup(partitions, Arc::clone(&devices), &loaded);
         let map = replay::device_map(&devices, crate::installation::message_filters(&loaded));
         let replay = replay::Replay::new(setup, map)?;
-        // Guests need a deep stack; the main thread's is not ours to choose.
-        let worker = std::thread::Builder::new().name("engine".to_owned()).stack_size(sandbox::THREAD_STACK);
-        let thread = worker.spawn(move || self.feed(replay)).context("failed to start the engine's thread")?;
-        thread.join().map_err(|_| anyhow::anyhow!("the engine's thread ended early"))?
+        on_engine_thread(move || self.feed(replay, &recording))
     }
 
-    fn feed(self, replay: replay::Replay) -> Result<()> {
+    fn feed(self, replay: replay::Replay, recording: &Path) -> Result<()> {
         let bad = if self.skip_bad { BadLines::Skip } else { BadLines::Stop };
         let mut decisions = self.open_decisions()?;
         let bar = output::progress(0, "{spinner} {pos} lines  {per_sec}  {elapsed}");
         let all = self.all;
         let summary = replay.run(
-            &self.recording,
+            recording,
             bad,
             self.until,
-            &mut |decision| match &mut decisions {
-                Some(file) if all || decision.effect.is_some() => {
-                    serde_json::to_writer(&mut *file, &engine::digest::line(decision))?;
-                    file.write_all(b"\n")
-                }
-                _ => Ok(()),
-            },
+            &mut |decision| write_decision(&mut decisions, decision, all),
             &mut |lines| bar.set_position(lines),
         )?;
         bar.finish_and_clear();
-        if let Some(mut file) = decisions {
-            file.flush().context("failed to write decisions")?;
-        }
+        finish_decisions(decisions)?;
         self.report(&summary);
         Ok(())
     }
@@ -115,5 +155,31 @@ impl Replay {
             summary.lines, summary.skipped, summary.decisions
         ));
         output::print(&summary.digest);
+    }
+}
+
+/// Runs what calls guests: they need a deep stack, and the main thread's is not ours to choose.
+pub(crate) fn on_engine_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let worker = std::thread::Builder::new().name("engine".to_owned()).stack_size(sandbox::THREAD_STACK);
+    let thread = worker.spawn(work).context("failed to start the engine's thread")?;
+    thread.join().map_err(|_| anyhow::anyhow!("the engine's thread ended early"))?
+}
+
+type DecisionsFile = Option<Box<dyn std::io::Write>>;
+
+fn write_decision(file: &mut DecisionsFile, decision: &model::Decision, all: bool) -> std::io::Result<()> {
+    match file {
+        Some(file) if all || decision.effect.is_some() => {
+            serde_json::to_writer(&mut *file, &engine::digest::line(decision))?;
+            file.write_all(b"\n")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn finish_decisions(file: DecisionsFile) -> Result<()> {
+    match file {
+        Some(mut file) => file.flush().context("failed to write decisions"),
+        None => Ok(()),
     }
 }

@@ -18,6 +18,12 @@ impl Partition {
         let due = self.sequence - last >= limits::CHECKPOINT_RECORDS || day(self.recorded_at) > day(at);
         if self.sequence > last && due {
             self.keep_checkpoint();
+            // Devices may have joined since the configuration was last stored whole.
+            let stored = &self.plan.configuration;
+            if self.configuration.is_some_and(|named| named != stored.digest) {
+                self.configuration = Some(stored.digest);
+                self.record.commit.configuration = Some(stored.row());
+            }
         }
     }
 

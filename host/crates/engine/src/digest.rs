@@ -1,4 +1,7 @@
 //! Decisions as users read them, and the digest of a run: SHA-256 over its decisions as canonical JSON (RFC 8785).
+//!
+//! A run's digest is over the decisions that are kept: those with an effect, a refusal or a failure. So it can be
+//! computed from a store as well as from a replay.
 
 use model::effect::{Audience, Target};
 use model::value::plain;

@@ -73,7 +73,10 @@ impl Partition {
     /// Takes a new plan while the host runs, after the record that says so.
     pub(crate) fn reconfigure(&mut self, input: &Input, now: Instant, plan: Arc<Plan>) {
         if let Body::Host(HostEvent::Switched { configuration }) = &input.body {
-            self.keep_checkpoint();
+            // Where devices have joined since, the state before this belongs to no stored configuration.
+            if self.configuration == Some(self.plan.configuration.digest) {
+                self.keep_checkpoint();
+            }
             self.configuration = Some(*configuration);
             self.record.commit.configuration = Some(plan.configuration.row());
         }

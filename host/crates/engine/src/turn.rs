@@ -74,7 +74,7 @@ impl Record {
                 deployment: decision.deployment.clone(),
                 key: decision.key.clone(),
                 effect: effect.map(|effect| effect.id),
-                notable: effect.is_some() || decision.reason.is_some(),
+                notable: decision.is_notable(),
                 payload: rows::encode_named(&decision),
             });
             self.index += 1;

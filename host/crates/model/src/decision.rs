@@ -28,6 +28,14 @@ pub struct Decision {
     pub gates: Vec<GateResult>,
 }
 
+impl Decision {
+    /// Whether it holds an effect, a refusal or a failure: what is kept, and what the digest of a run is over.
+    #[must_use]
+    pub fn is_notable(&self) -> bool {
+        self.effect.is_some() || self.reason.is_some()
+    }
+}
+
 /// What woke the rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CauseRef {

@@ -1,0 +1,230 @@
+//! Exact replay of a journal, wherever it is read from: each partition by itself, records and decisions held against
+//! those of the live run.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use engine::digest::{self, RunDigest};
+use engine::rows::{self, PartitionRow};
+use engine::{Exact, Recorded};
+use model::input::{Body, HostEvent};
+use model::{Configuration, ConfigurationDigest, Decision, Input, Instant, Name};
+use store::Table;
+
+use super::Archive;
+
+/// One record of a journal.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) partition: u16,
+    pub(crate) sequence: u64,
+    pub(crate) at: Instant,
+    pub(crate) begins: bool,
+    pub(crate) kind: Name,
+    /// None for what was derived.
+    pub(crate) input: Option<Input>,
+    /// Of the payload as stored.
+    pub(crate) digest: [u8; 32],
+}
+
+/// What a replay found: that it was the same, as far as it went.
+#[derive(Debug, Default, Clone, serde::Serialize)]
+pub(crate) struct Replayed {
+    pub(crate) records: u64,
+    /// Of steps with an effect, a refusal or a failure.
+    pub(crate) decisions: u64,
+    pub(crate) digest: String,
+}
+
+/// Gives the configuration that the journal names by a digest.
+pub(crate) type Configurations<'a> = Box<dyn FnMut(ConfigurationDigest) -> Result<Option<Configuration>> + 'a>;
+/// Is shown every decision, in the order of its partition.
+pub(crate) type Watcher<'a> = Box<dyn FnMut(u16, &Decision) -> std::io::Result<()> + 'a>;
+
+/// Replays partitions and compares.
+pub(crate) struct Replayer<'a> {
+    archive: Archive,
+    partitions: u16,
+    configurations: Configurations<'a>,
+    watcher: Watcher<'a>,
+    running: BTreeMap<u16, Running>,
+    digest: RunDigest,
+    summary: Replayed,
+}
+
+struct Running {
+    /// None until the first record says what is in force.
+    exact: Option<Exact>,
+    checkpoint: Option<Checkpoint>,
+    /// Notable decisions that were made and not yet compared.
+    made: VecDeque<Decision>,
+    /// The journal's that the replay has not made yet.
+    recorded: VecDeque<Decision>,
+}
+
+struct Checkpoint {
+    sequence: u64,
+    rows: Vec<(Table, Box<[u8]>, Box<[u8]>)>,
+}
+
+impl<'a> Replayer<'a> {
+    pub(crate) fn new(
+        archive: Archive,
+        partitions: u16,
+        configurations: Configurations<'a>,
+        watcher: Watcher<'a>,
+    ) -> Self {
+        let (running, digest, summary) = (BTreeMap::new(), RunDigest::default(), Replayed::default());
+        Self { archive, partitions, configurations, watcher, running, digest, summary }
+    }
+
+    /// Starts a partition: from the parts of the checkpoint after `sequence`, or from nothing.
+    ///
+    /// # Errors
+    /// When a part does not read back.
+    pub(crate) fn begin(&mut self, partition: u16, sequence: u64, parts: &[Vec<u8>]) -> Result<()> {
+        let mut rows = Vec::new();
+        for part in parts {
+            store::unpack(part, &mut |table, key, value| rows.push((table, key.into(), value.into())))?;
+        }
+        let checkpoint = (sequence > 0).then_some(Checkpoint { sequence, rows });
+        let running = Running { exact: None, checkpoint, made: VecDeque::new(), recorded: VecDeque::new() };
+        self.running.insert(partition, running);
+        Ok(())
+    }
+
+    /// Takes the next record of its partition.
+    ///
+    /// # Errors
+    /// Where the replay parts from the journal, and where a configuration or package is missing.
+    pub(crate) fn take(&mut self, entry: &Entry) -> Result<()> {
+        let partition = entry.partition;
+        if !self.running.contains_key(&partition) {
+            self.begin(partition, 0, &[])?;
+        }
+        if self.running[&partition].exact.is_none() {
+            self.start(entry)?;
+        }
+        let running = self.running.get_mut(&partition).expect("it was just begun");
+        let exact = running.exact.as_mut().expect("it was just started");
+        let setup = match entry.input.as_ref().and_then(|input| Some((input, exact.wanted(input)))) {
+            Some((_, Some(digest))) => {
+                let configuration = known(&mut self.configurations, digest)?;
+                Some(self.archive.setup(configuration, self.partitions)?)
+            }
+            Some((Input { body: Body::Host(HostEvent::Joined(joined)), .. }, None)) => {
+                let mut configuration = exact.configuration().0.clone();
+                configuration.join(joined);
+                Some(self.archive.setup(configuration, self.partitions)?)
+            }
+            _ => None,
+        };
+        let recorded = Recorded {
+            sequence: entry.sequence,
+            at: entry.at,
+            begins: entry.begins,
+            kind: &entry.kind,
+            observed: entry.input.as_ref(),
+            digest: entry.digest,
+        };
+        exact.take(&recorded, setup).with_context(|| format!("partition {partition}"))?;
+        self.summary.records += 1;
+        self.collect(partition)
+    }
+
+    /// A decision of the live run, in the order of its partition.
+    ///
+    /// # Errors
+    /// When the replay made another one at its place.
+    pub(crate) fn recorded(&mut self, partition: u16, decision: Decision) -> Result<()> {
+        if let Some(running) = self.running.get_mut(&partition) {
+            running.recorded.push_back(decision);
+        }
+        self.compare(partition)
+    }
+
+    /// Ends the replay of all partitions.
+    ///
+    /// # Errors
+    /// When the replay or the journal has more than the other.
+    pub(crate) fn finish(mut self) -> Result<Replayed> {
+        for partition in self.running.keys().copied().collect::<Vec<_>>() {
+            if let Some(exact) = self.running.get_mut(&partition).and_then(|running| running.exact.as_mut()) {
+                exact.finish().with_context(|| format!("partition {partition}"))?;
+            }
+            self.collect(partition)?;
+            let running = &self.running[&partition];
+            if let Some(decision) = running.recorded.front() {
+                bail!("partition {partition}: the live run decided what the replay did not: {}", told(decision));
+            }
+        }
+        self.summary.digest = self.digest.finish();
+        Ok(self.summary)
+    }
+
+    fn start(&mut self, entry: &Entry) -> Result<()> {
+        let running = self.running.get_mut(&entry.partition).expect("it was begun");
+        let checkpoint = running.checkpoint.take();
+        let named = match entry.input.as_ref().map(|input| &input.body) {
+            // After a start the state is laid out as the new configuration has it.
+            Some(Body::Host(HostEvent::Started { configuration, .. })) => *configuration,
+            _ => checkpoint.as_ref().and_then(Checkpoint::configuration),
+        };
+        let configuration = match named {
+            Some(digest) => known(&mut self.configurations, digest)?,
+            None => {
+                bail!("the journal does not say what was in force at record {}: it is older than that", entry.sequence)
+            }
+        };
+        let setup = self.archive.setup(configuration, self.partitions)?;
+        let mut exact = Exact::new(entry.partition, setup)?;
+        if let Some(checkpoint) = &checkpoint {
+            let rows = checkpoint.rows.iter().map(|(table, key, value)| (*table, &**key, &**value));
+            exact.restore(checkpoint.sequence, rows)?;
+        }
+        running.exact = Some(exact);
+        Ok(())
+    }
+
+    fn collect(&mut self, partition: u16) -> Result<()> {
+        let running = self.running.get_mut(&partition).expect("it was begun");
+        let Some(exact) = &mut running.exact else { return Ok(()) };
+        for decision in exact.decisions() {
+            (self.watcher)(partition, &decision).context("failed to write decisions")?;
+            if decision.is_notable() {
+                self.digest.add(&decision);
+                self.summary.decisions += 1;
+                running.made.push_back(decision);
+            }
+        }
+        self.compare(partition)
+    }
+
+    fn compare(&mut self, partition: u16) -> Result<()> {
+        let Some(running) = self.running.get_mut(&partition) else { return Ok(()) };
+        while let (Some(made), Some(recorded)) = (running.made.front(), running.recorded.front()) {
+            if digest::line(made) != digest::line(recorded) {
+                let (live, replayed) = (told(recorded), told(made));
+                bail!("partition {partition}: the live run decided\n  {live}\nthe replay\n  {replayed}");
+            }
+            running.made.pop_front();
+            running.recorded.pop_front();
+        }
+        Ok(())
+    }
+}
+
+impl Checkpoint {
+    fn configuration(&self) -> Option<ConfigurationDigest> {
+        let (.., value) = self.rows.iter().find(|(table, ..)| *table == Table::Partition)?;
+        rows::decode::<PartitionRow>("partition", value).ok()?.configuration
+    }
+}
+
+fn known(configurations: &mut Configurations<'_>, digest: ConfigurationDigest) -> Result<Configuration> {
+    configurations(digest)?.ok_or_else(|| anyhow!("the configuration {digest} that the journal names is not kept"))
+}
+
+fn told(decision: &Decision) -> String {
+    serde_json::Value::Object(digest::line(decision)).to_string()
+}

@@ -1,0 +1,116 @@
+//! A journal in its store.
+
+use anyhow::{Result, bail};
+use engine::{configuration, rows};
+use model::{Configuration, ConfigurationDigest, Decision, Instant};
+use store::{Checkpoint, JournalEntry, Reader};
+
+use super::{Archive, Entry, Replayed, Replayer};
+use crate::journal::exact::Watcher;
+
+/// Rows of one read transaction: a long reader would hold back the store's own checkpoints.
+const PAGE: usize = 1_000;
+
+/// Reads journals of one store.
+pub(crate) struct Stored {
+    reader: Reader,
+}
+
+impl Stored {
+    pub(crate) fn new(reader: Reader) -> Self {
+        Self { reader }
+    }
+
+    /// Replays all partitions exactly, from the nearest checkpoint before `from` up to `to`.
+    ///
+    /// # Errors
+    /// Where the replay parts from the journal, or something that it needs is not kept.
+    pub(crate) fn replay(
+        &self,
+        archive: Archive,
+        (from, to): (Option<Instant>, Option<Instant>),
+        watcher: Watcher<'_>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Replayed> {
+        let find = Box::new(|digest| self.configuration(digest));
+        let mut replayer = Replayer::new(archive, self.reader.partitions(), find, watcher);
+        let mut done = 0;
+        for partition in 0..self.reader.partitions() {
+            let mut next = self.begin(&mut replayer, partition, from)?;
+            loop {
+                let page = self.reader.journal(partition, next, PAGE)?;
+                let wanted = page.iter().take_while(|row| to.is_none_or(|to| row.at < to));
+                let rows: Vec<&JournalEntry> = wanted.collect();
+                let (Some(first), Some(last)) = (rows.first(), rows.last()) else { break };
+                let (range, ended) = ((first.sequence, last.sequence), rows.len() < page.len());
+                for row in rows {
+                    replayer.take(&entry(partition, row)?)?;
+                }
+                for row in self.reader.decisions_within(partition, range)? {
+                    replayer.recorded(partition, rows::decode::<Decision>("decisions", &row.payload)?)?;
+                }
+                done += range.1 + 1 - range.0;
+                progress(done);
+                if ended {
+                    break;
+                }
+                next = range.1 + 1;
+            }
+        }
+        replayer.finish()
+    }
+
+    fn begin(&self, replayer: &mut Replayer<'_>, partition: u16, from: Option<Instant>) -> Result<u64> {
+        let Some((first, _)) = self.reader.bounds(partition)? else { return Ok(1) };
+        let found = nearest_checkpoint(&self.reader, partition, from.unwrap_or(Instant::MIN))?;
+        match found {
+            Some(found) => {
+                replayer.begin(partition, found.sequence, &self.reader.checkpoint_parts(partition, found.sequence)?)?;
+                Ok(found.sequence + 1)
+            }
+            None if first == 1 => Ok(1),
+            None => bail!("partition {partition}: the journal begins at record {first} and no checkpoint opens it"),
+        }
+    }
+
+    /// The configuration that the journal names by this digest.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn configuration(&self, digest: ConfigurationDigest) -> Result<Option<Configuration>> {
+        let body = self.reader.configuration(&digest.0)?;
+        Ok(body.map(|body| configuration::decode(&body)).transpose()?)
+    }
+}
+
+/// The newest checkpoint of a partition that lies before an instant, else the oldest where the journal was cut.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) fn nearest_checkpoint(reader: &Reader, partition: u16, from: Instant) -> Result<Option<Checkpoint>> {
+    let first = reader.bounds(partition)?.map_or(1, |(first, _)| first);
+    let found = reader.checkpoints(partition)?;
+    let usable = || found.iter().filter(|checkpoint| checkpoint.sequence + 1 >= first);
+    let before = usable().rfind(|checkpoint| checkpoint.at < from);
+    Ok(before.or_else(|| usable().next().filter(|_| first > 1)).copied())
+}
+
+/// A row as a replay takes it.
+///
+/// # Errors
+/// When its payload was deleted or does not read back.
+pub(crate) fn entry(partition: u16, row: &JournalEntry) -> Result<Entry> {
+    let Some(payload) = &row.payload else {
+        bail!("partition {partition}: the content of record {} was deleted", row.sequence);
+    };
+    let input = if row.observed { Some(rows::decode("journal", payload)?) } else { None };
+    Ok(Entry {
+        partition,
+        sequence: row.sequence,
+        at: row.at,
+        begins: row.begins,
+        kind: row.kind.clone(),
+        input,
+        digest: row.digest,
+    })
+}
