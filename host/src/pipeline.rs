@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use engine::{Engine, Setup, SetupError, Turn};
-use ingest::{Outlet, Ticket};
-use model::{Instant, limits};
+use engine::{Engine, Setup, SetupError, Turn, Wall};
+use ingest::{Ids, Outlet, Ticket};
+use model::input::{Body, HostEvent};
+use model::{Input, Instant, limits};
 use store::Writer;
 
-use crate::system_clock::SystemClock;
+use crate::system_clock::{SystemClock, Trust};
 
 /// Longest sleep of an idle engine: how long a stop may take to be seen.
 const IDLE: Duration = Duration::from_millis(500);
@@ -23,7 +24,11 @@ pub(crate) struct Pipeline {
     pub(crate) writer: Writer,
     pub(crate) clock: Arc<SystemClock>,
     /// Of the records that this thread makes itself.
-    pub(crate) ids: ingest::Ids,
+    pub(crate) ids: Ids,
+    /// What the engine was told of the wall clock.
+    pub(crate) wall: Wall,
+    /// Whether the wall clock could not be right when it was last looked at.
+    pub(crate) doubted: bool,
     /// Told of every committed turn, on the store's thread.
     pub(crate) committed: Arc<dyn Fn(&Turn) + Send + Sync>,
 }
@@ -31,6 +36,7 @@ pub(crate) struct Pipeline {
 /// Something that the engine thread is asked between two turns.
 enum Request {
     Switch(Box<Setup>, SyncSender<Result<(), SetupError>>),
+    AcceptClock(SyncSender<Result<(), AcceptError>>),
     Stop,
 }
 
@@ -50,6 +56,15 @@ pub(crate) enum SwitchError {
     Setup(#[from] SetupError),
 }
 
+/// Why a clock was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AcceptError {
+    #[error("the engine has stopped")]
+    Stopped,
+    #[error("the system clock is believed as it is")]
+    Believed,
+}
+
 impl Handle {
     /// Puts other devices and deployments in force, between two turns.
     ///
@@ -60,6 +75,17 @@ impl Handle {
         self.requests.send(Request::Switch(Box::new(setup), answer)).map_err(|_| SwitchError::Stopped)?;
         self.waker.wake();
         Ok(answered.recv().map_err(|_| SwitchError::Stopped)??)
+    }
+
+    /// Takes the wall clock as the operator's word; returns when that is on disk.
+    ///
+    /// # Errors
+    /// When there is nothing to accept.
+    pub(crate) fn accept_clock(&self) -> Result<(), AcceptError> {
+        let (answer, answered) = sync_channel(1);
+        self.requests.send(Request::AcceptClock(answer)).map_err(|_| AcceptError::Stopped)?;
+        self.waker.wake();
+        answered.recv().map_err(|_| AcceptError::Stopped)?
     }
 
     /// Ends the thread after the turn that runs.
@@ -89,6 +115,7 @@ impl Pipeline {
         loop {
             let now = self.clock.now();
             let deliveries = self.outlet.take(limits::TURN_INPUTS, limits::TURN_BYTES, self.patience(now));
+            let mut tickets = Vec::with_capacity(deliveries.len());
             while let Ok(request) = asked.try_recv() {
                 match request {
                     Request::Switch(setup, answer) => {
@@ -100,10 +127,10 @@ impl Pipeline {
                             return;
                         }
                     }
+                    Request::AcceptClock(answer) => tickets.extend(self.accept_clock(answer)),
                     Request::Stop => return,
                 }
             }
-            let mut tickets = Vec::with_capacity(deliveries.len());
             for delivery in deliveries {
                 for input in &delivery.inputs {
                     self.engine.take(input, self.clock.now());
@@ -113,11 +140,62 @@ impl Pipeline {
                     return;
                 }
             }
+            self.mind_clock();
             self.engine.advance(self.clock.now());
             if !self.commit(tickets) {
                 return;
             }
         }
+    }
+
+    /// The operator's word on the clock becomes a record; the answer waits for its commit.
+    fn accept_clock(&mut self, answer: SyncSender<Result<(), AcceptError>>) -> Option<Ticket> {
+        let standing = self.clock.standing();
+        let Some(from) = self.clock.accept() else {
+            // The asker may have gone.
+            let _ = answer.send(Err(AcceptError::Believed));
+            return None;
+        };
+        tracing::warn!(wall = %standing.wall, "the system clock was accepted by the operator: timers and schedules go on");
+        self.record(HostEvent::ClockAccepted { from, operator: true });
+        self.wall = Wall::default();
+        Some(Ticket::new(move || drop(answer.send(Ok(())))))
+    }
+
+    /// Tells the engine of a wall clock that has become possible, and of one that was stepped.
+    fn mind_clock(&mut self) {
+        if let Some(from) = self.clock.settle() {
+            tracing::warn!(now = %self.clock.now(), "the system clock was set: timers and schedules go on");
+            self.record(HostEvent::ClockAccepted { from, operator: false });
+            self.wall = Wall::default();
+        }
+        let standing = self.clock.standing();
+        let doubted = standing.trust != Trust::Fine;
+        if doubted && !self.doubted && !standing.held {
+            tracing::warn!("{standing}");
+        }
+        self.doubted = doubted;
+        let (now, wall) = (standing.now, standing.believed());
+        if (wall - self.wall.at(now)).unsigned_abs() <= limits::CLOCK_STEP.0 {
+            return;
+        }
+        let ahead = wall - now;
+        tracing::warn!(%wall, %now, "the system clock was stepped: schedules follow it, holds and timers do not");
+        self.record(HostEvent::ClockStepped { ahead });
+        self.wall.step(now, ahead);
+    }
+
+    fn record(&mut self, event: HostEvent) {
+        let input = Input {
+            id: self.ids.next(),
+            source: self.ids.source().clone(),
+            own_id: false,
+            occurred_at: None,
+            body: Body::Host(event),
+            attributes: Vec::new(),
+            redelivery: None,
+        };
+        self.engine.take(&input, self.clock.now());
     }
 
     /// How long to wait for input: until the clock brings something.

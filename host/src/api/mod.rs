@@ -19,6 +19,9 @@ pub(crate) use views::{describe, limits, show};
 
 use std::sync::Arc;
 
+use crate::pipeline::Handle;
+use crate::system_clock::SystemClock;
+
 /// What the doors open to.
 pub(crate) struct Doors {
     pub(crate) inlet: Inlet,
@@ -31,6 +34,8 @@ pub(crate) struct Doors {
     pub(crate) writer: Writer,
     pub(crate) live: Arc<Live>,
     pub(crate) statuses: Vec<Status>,
+    pub(crate) pipeline: Handle,
+    pub(crate) clock: Arc<SystemClock>,
     /// Boot time at which the host began to start.
     pub(crate) began: i64,
 }

@@ -13,6 +13,7 @@ use store::Reader;
 use tokio::sync::mpsc;
 
 use super::{Doors, ask};
+use crate::pipeline::AcceptError;
 
 /// Journal rows of one read transaction: a long reader would hold back the store's checkpoints.
 const PAGE: usize = 1_000;
@@ -69,6 +70,20 @@ impl Operator for Doors {
                 Ok(Ok(())) => Ok(json!({"file": file})),
                 Ok(Err(error)) => Err(Error::Failed(error.to_string())),
                 Err(_) => Err(Error::Failed("the backup ended early".to_owned())),
+            }
+        })
+    }
+
+    fn accept_clock(&self) -> Answer<'_, Json> {
+        Box::pin(async move {
+            let pipeline = self.pipeline.clone();
+            let accepted = tokio::task::spawn_blocking(move || pipeline.accept_clock()).await;
+            match accepted {
+                Ok(Ok(())) => Ok(json!({"now": self.clock.now()})),
+                Ok(Err(error @ AcceptError::Believed)) => {
+                    Err(Error::Refused { reason: Name::from("believed"), detail: error.to_string() })
+                }
+                Ok(Err(AcceptError::Stopped)) | Err(_) => Err(Error::Unavailable("the host is stopping".to_owned())),
             }
         })
     }

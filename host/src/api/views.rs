@@ -8,7 +8,7 @@ use server::state::{Answer, Check, Devices, Error, Page, Readiness};
 use store::{Health, Reader, Table};
 
 use super::{Doors, ask};
-use crate::system_clock::boot;
+use crate::system_clock::{Trust, boot};
 
 impl Views for Doors {
     fn readiness(&self) -> Readiness {
@@ -26,8 +26,16 @@ impl Views for Doors {
                 detail: state.last_error.filter(|_| !state.connected),
             }
         }));
-        // A broker that is away does not stop what others bring; a store that cannot write stops everything.
-        Readiness { ready: checks.iter().all(|check| check.ok || check.name == "source"), checks }
+        let clock = self.clock.standing();
+        checks.push(Check {
+            name: "clock".to_owned(),
+            ok: clock.trust == Trust::Fine && !clock.held,
+            detail: Some(clock.to_string()),
+        });
+        // A broker that is away does not stop what others bring, nor does a wall clock that is not followed; a store that
+        // cannot write and a clock that holds timers stop everything.
+        let stops = |check: &Check| !check.ok && check.name != "source" && (check.name != "clock" || clock.held);
+        Readiness { ready: !checks.iter().any(stops), checks }
     }
 
     fn devices(&self, page: Page) -> Answer<'_, Devices> {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use delivery::Dispatcher;
-use engine::{Engine, Persistence, Turn};
+use engine::{Engine, Persistence, Turn, Wall};
 use ingest::inlet::{self, Delivery, Ticket};
 use ingest::{DeviceMap, Ids, Inlet, Intake};
 use model::input::{Body, HostEvent, Settled};
@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 use crate::api;
 use crate::installation::{self, Installation};
 use crate::pipeline::{Handle, Pipeline};
-use crate::system_clock::{SystemClock, Trust, boot};
+use crate::system_clock::{SystemClock, boot};
 
 /// Bytes of messages that may wait for the engine: a second of a busy broker.
 const INLET_BYTES: usize = 16 * 1024 * 1024;
@@ -68,9 +68,11 @@ impl App {
         let store = Store::open(&host.data, &store_options(host))?;
         let start = store.start_number();
         let past = past::Past::read(&store)?;
-        let (clock, trust) = SystemClock::starting_after(past.clock());
-        let clock = Arc::new(clock);
-        warn_of_clock(trust);
+        let clock = Arc::new(SystemClock::starting_after(past.clock()));
+        let standing = clock.standing();
+        if standing.held {
+            tracing::warn!("{standing}");
+        }
         let (writer, reader) = store.into_writer();
         let devices = Arc::new(discovery::known_devices(&installation, &writer, &reader)?);
 
@@ -85,7 +87,7 @@ impl App {
         let map = ingest::devices::Shared::new(DeviceMap::new((*devices).clone(), filters.clone()));
         let (inlet, outlet) = inlet::channel(INLET_BYTES);
         let host_ids = Ids::new(Name::from("host"), start);
-        announce(&inlet, &host_ids, engine.configuration());
+        announce(&inlet, &host_ids, engine.configuration(), standing.held);
 
         let waiting = reader.clone();
         let (results_in, results_out) = mpsc::channel(RESULTS);
@@ -104,7 +106,9 @@ impl App {
             outlet,
             writer: writer.clone(),
             clock: Arc::clone(&clock),
-            ids: Ids::new(Name::from("switch"), start),
+            ids: Ids::new(Name::from("engine"), start),
+            wall: Wall::default(),
+            doubted: standing.held,
             committed: on_commit(Arc::clone(&committed_sinks), Arc::clone(&live), observer),
         };
         let (pipeline, engine) = pipeline.start().context("failed to start the engine's thread")?;
@@ -136,6 +140,8 @@ impl App {
             writer: writer.clone(),
             live,
             statuses: sources.statuses(),
+            pipeline: pipeline.clone(),
+            clock,
             began,
         };
         let server = bind(&installation, doors).await?;
@@ -190,20 +196,13 @@ fn store_options(host: &config::Host) -> store::Options {
     }
 }
 
-fn warn_of_clock(trust: Trust) {
-    match trust {
-        Trust::Fine => {}
-        Trust::NeverSet => tracing::warn!("the system clock was never set: time follows it once it is"),
-        Trust::FarAhead(by) => tracing::warn!(%by, "the system clock is far ahead of the store's last record"),
-    }
-}
-
 /// The first record of every start.
-fn announce(inlet: &Inlet, ids: &Ids, configuration: ConfigurationDigest) {
+fn announce(inlet: &Inlet, ids: &Ids, configuration: ConfigurationDigest, doubted: bool) {
     let event = HostEvent::Started {
         engine: Name::from(env!("CARGO_PKG_VERSION")),
         zones: Name::from(engine::calendar::ZONES),
         configuration: Some(configuration),
+        doubted,
     };
     put_now(inlet, host_input(ids, Body::Host(event)));
 }

@@ -12,11 +12,19 @@ use super::reach::{self, Reach};
 use crate::api;
 
 /// Shows versions, limits, the health of the store, whether brokers answer, and the clock.
+///
+/// A system clock that stands before the program was built, or more than 30 days ahead of the last record, is not
+/// believed: timers and schedules wait, events are still taken.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  pointsman doctor\n  pointsman doctor --json -c /etc/pointsman/pointsman.toml")]
+#[command(
+    after_help = "Examples:\n  pointsman doctor\n  pointsman doctor --json -c /etc/pointsman/pointsman.toml\n  pointsman doctor --accept-clock"
+)]
 pub(crate) struct Doctor {
     #[command(flatten)]
     config: super::ConfigArgument,
+    /// Tell the running host that its system clock is right: timers and schedules go on.
+    #[arg(long)]
+    accept_clock: bool,
     /// Print it as JSON.
     #[arg(long)]
     json: bool,
@@ -27,7 +35,13 @@ impl Doctor {
         let host = reach::read_host(&self.config)?;
         let report = reach::block_on(async {
             match Reach::of(&host).await? {
-                Reach::Running(client) => running(&client).await,
+                Reach::Running(client) => {
+                    if self.accept_clock {
+                        let _: Json = client.post("/v1/clock/accept", &json!({})).await?;
+                    }
+                    running(&client).await
+                }
+                Reach::Stopped if self.accept_clock => bail!("no host is running: start it, then accept its clock"),
                 Reach::Stopped => Ok(stopped(&host).await),
             }
         })?;

@@ -11,13 +11,17 @@ use store::Table;
 use crate::partition::{Partition, inner_id};
 use crate::rows;
 use crate::step::Wake;
-use crate::timers::{Armed, TimerKey};
+use crate::timers::{Armed, TimerKey, TimerRow};
 use crate::triggers::State;
 use crate::turn::Persistence;
+use crate::wall::Wall;
 
 impl Partition {
     /// Fires everything that is due at or before `now`, each at its own instant.
     pub(crate) fn fire_due(&mut self, now: Instant) {
+        if self.wall.doubted.is_some() {
+            return;
+        }
         while let Some((due, armed)) = self.timers.pop(now) {
             // While the host runs, what is due happens at its instant; what came due before the clock is overdue.
             self.clock = self.clock.max(due);
@@ -72,6 +76,14 @@ impl Partition {
         self.run(Wake { deployment: index, event, depth: row.depth, attempt: 0, because: None });
     }
 
+    pub(crate) fn keep_timer(&mut self, key: TimerKey, row: TimerRow) {
+        if self.persistence == Persistence::Store {
+            let place = rows::key(&[key.0.as_bytes(), key.1.as_bytes(), key.2.as_bytes()]);
+            self.record.change(Table::Timer, place, Some(rows::encode(&row)));
+        }
+        self.timers.set_rule(key, row);
+    }
+
     pub(crate) fn forget_timer(&mut self, key: &TimerKey) {
         if self.persistence == Persistence::Store {
             let (deployment, state_key, name) = key;
@@ -107,9 +119,10 @@ impl Partition {
         let trigger = &planned.triggers[slot.binding.trigger as usize];
         let (State::Schedule(last), Some(calendar)) = (&mut slot.state, &trigger.calendar) else { return };
         let Kind::Schedule(spec) = &trigger.spec.kind else { return };
-        let Some(first) = calendar.next(*last).filter(|due| *due <= self.clock) else { return };
+        let wall = self.wall.at(self.clock);
+        let Some(first) = calendar.next(*last).filter(|due| *due <= wall) else { return };
         let (mut due, mut missed) = (first, 0_u32);
-        while let Some(next) = calendar.next(due).filter(|next| *next <= self.clock) {
+        while let Some(next) = calendar.next(due).filter(|next| *next <= wall) {
             due = next;
             missed = missed.saturating_add(1);
         }
@@ -117,11 +130,11 @@ impl Partition {
         slot.dirty = true;
         let deployment = slot.binding.deployment;
         self.touched(index);
-        let late = self.clock.since(due);
+        let on_time = self.wall.reaches(due) >= self.clock;
         let fires = match spec.overdue {
             Overdue::Fire => true,
-            Overdue::FireWithin(within) => late <= within,
-            Overdue::Skip => late == model::Span::ZERO,
+            Overdue::FireWithin(within) => on_time || wall.since(due) <= within,
+            Overdue::Skip => on_time,
         };
         self.accounts.missed_schedules += u64::from(missed) + u64::from(!fires);
         if !fires {
@@ -148,6 +161,39 @@ impl Partition {
             };
             self.journal_derived("schedule", &key, &event);
             self.run(Wake { deployment, event, depth: 0, attempt: 0, because: None });
+        }
+    }
+
+    /// The wall clock was stepped: schedules come when it says so, each of them once.
+    pub(crate) fn step_wall(&mut self, ahead: i64) {
+        self.wall.step(self.clock, ahead);
+        let wall = self.wall.at(self.clock);
+        for index in 0..self.slots.len() {
+            let State::Schedule(last) = &mut self.slots[index].state else { continue };
+            // A wall clock that was far ahead for a while must not silence a schedule for as long.
+            if last.before(limits::CLOCK_AHEAD) > wall {
+                *last = wall;
+                self.slots[index].dirty = true;
+            }
+            self.touched(index);
+        }
+    }
+
+    /// The wall clock is believed again: what the clock skipped is like downtime. What rules timed by a clock that was
+    /// not right keeps its distance.
+    pub(crate) fn accept_wall(&mut self, from: Instant) {
+        let caught_up = self.caught_up || self.wall.caught_up;
+        let skipped = self.clock.since(from);
+        if let Some(doubted) = self.wall.doubted {
+            for (key, row) in self.timers.set_since(doubted) {
+                self.keep_timer(key, TimerRow { due: row.due + skipped, set_at: self.clock, ..row });
+            }
+        }
+        self.wall = Wall::default();
+        self.caught_up = false;
+        self.resume(from);
+        if caught_up {
+            self.catch_up();
         }
     }
 }

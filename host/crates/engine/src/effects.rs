@@ -9,15 +9,13 @@ use model::event::{Cause, Custom, Event, Message, Outcome};
 use model::input::{Origin, Transfer, TransferBody};
 use model::outgoing::{Outgoing, OutgoingBody};
 use model::{Decision, DeviceNo, Effect, Id, Name, Verdict, limits};
-use store::{OutboxRow, Table};
+use store::OutboxRow;
 
 use crate::flight::Flight;
 use crate::guard::{GATES, Passage, actuator, capability, causal, consent, rate};
 use crate::partition::{Outbound, Partition};
-use crate::rows;
 use crate::step::Wake;
 use crate::timers::TimerRow;
-use crate::turn::Persistence;
 
 /// One effect of one step on its way through the gates.
 struct Case<'a> {
@@ -308,12 +306,9 @@ impl Partition {
             payload: timer.payload.clone(),
             attributes: timer.attributes.clone(),
             depth: if soon { case.wake.depth.saturating_add(1) } else { 0 },
+            set_at: self.clock,
         };
-        if self.persistence == Persistence::Store {
-            let place = rows::key(&[key.0.as_bytes(), key.1.as_bytes(), key.2.as_bytes()]);
-            self.record.change(Table::Timer, place, Some(rows::encode(&row)));
-        }
-        self.timers.set_rule(key, row);
+        self.keep_timer(key, row);
     }
 
     fn cancel_timer(&mut self, case: &Case<'_>, name: &Name) {

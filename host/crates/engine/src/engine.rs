@@ -98,8 +98,8 @@ impl Engine {
     ///
     /// Returns false where every one of them had it before.
     pub fn take(&mut self, input: &Input, received_at: Instant) -> bool {
-        // What came due while the host was down comes after the record that it is up again.
-        if !matches!(input.body, Body::Host(HostEvent::Started { .. })) {
+        // What came due while time stood comes after the record that it goes on.
+        if !crate::partition::resumes(input) {
             self.run_until(received_at);
         }
         let mut new = false;

@@ -36,6 +36,7 @@ mod turn;
 mod twin;
 mod undeploy;
 mod waiting;
+mod wall;
 mod world;
 
 pub use accounts::Accounts;
@@ -50,6 +51,7 @@ pub use triggers::fence::AreaError;
 pub use triggers::schedule::{Calendar, ScheduleError};
 pub use turn::{Persistence, Turn};
 pub use twin::Twin;
+pub use wall::Wall;
 pub use world::LogLine;
 
 #[cfg(test)]

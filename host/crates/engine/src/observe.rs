@@ -14,6 +14,7 @@ use crate::rows;
 use crate::step::Wake;
 use crate::triggers::window::Report;
 use crate::triggers::{Slot, State, Transition, Transitions, changed, words};
+use crate::wall::Wall;
 
 /// How an observation stands in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -381,20 +382,26 @@ impl Partition {
     /// The host started, caught up or stopped. `before` is the partition's clock before this.
     pub(crate) fn host_event(&mut self, event: &HostEvent, before: Instant) {
         match event {
-            HostEvent::Started { .. } => {
+            HostEvent::Started { doubted, .. } => {
                 self.caught_up = false;
+                self.wall = if *doubted { Wall::doubted(self.clock) } else { Wall::default() };
                 self.resume(before);
             }
+            HostEvent::CaughtUp if self.wall.doubted.is_some() => self.wall.caught_up = true,
             HostEvent::CaughtUp => self.catch_up(),
+            HostEvent::ClockAccepted { from, .. } => self.accept_wall(*from),
+            HostEvent::ClockStepped { ahead } => self.step_wall(*ahead),
             HostEvent::Joined(_) | HostEvent::Switched { .. } | HostEvent::Stopped | HostEvent::SessionLost { .. } => {}
         }
     }
 
     /// After downtime: what was running has unknown time behind it. Nothing is decided before the sources have delivered
     /// what waited.
-    fn resume(&mut self, before: Instant) {
+    pub(crate) fn resume(&mut self, before: Instant) {
         let plan = Arc::clone(&self.plan);
         let now = self.clock;
+        // Nothing begins at an instant that is not believed.
+        let doubted = self.wall.doubted.is_some();
         let mut wakes = Vec::new();
         for index in 0..self.slots.len() {
             let kind = &crate::slots::trigger_in(&plan, &self.slots[index]).spec.kind;
@@ -406,7 +413,7 @@ impl Partition {
                     slot.dirty |= held.interrupt(kind, before.before(lag), &mut transitions);
                 }
                 // A schedule that is new missed nothing while the host was down; from now on it can.
-                (State::Schedule(last), Kind::Schedule(_)) if slot.fresh => {
+                (State::Schedule(last), Kind::Schedule(_)) if slot.fresh && !doubted => {
                     *last = now;
                     slot.dirty = true;
                 }
@@ -424,7 +431,7 @@ impl Partition {
 
     /// The sources have delivered what waited: gaps that grew too long end their runs, and what nobody contradicted is
     /// known again.
-    fn catch_up(&mut self) {
+    pub(crate) fn catch_up(&mut self) {
         self.caught_up = true;
         self.timers.clear_slots();
         let now = self.clock;

@@ -24,6 +24,7 @@ use crate::step::Wake;
 use crate::timers::Timers;
 use crate::triggers::{Slot, Transition};
 use crate::turn::{Persistence, Record};
+use crate::wall::Wall;
 use crate::world::World;
 
 pub(crate) struct Partition {
@@ -33,6 +34,8 @@ pub(crate) struct Partition {
     pub(crate) lent: Option<Box<World>>,
     /// `received-at` of what is being handled: never goes back.
     pub(crate) clock: Instant,
+    /// What the records say of the wall clock.
+    pub(crate) wall: Wall,
     pub(crate) sequence: u64,
     /// When the last record was taken.
     pub(crate) recorded_at: Instant,
@@ -104,6 +107,7 @@ impl Partition {
             lent: Some(Box::new(World::new(Arc::clone(&plan)))),
             plan,
             clock: Instant::default(),
+            wall: Wall::default(),
             sequence: 0,
             recorded_at: Instant::default(),
             configuration: None,
@@ -162,13 +166,15 @@ impl Partition {
         self.handle(input, now);
     }
 
-    /// What is due comes first. After a start it comes after the record that the host is up again.
+    /// What is due comes first. After a start it comes after the record that the host is up again, and after a clock that
+    /// was not believed after the record that it is.
     fn open(&mut self, input: &Input, received_at: Instant) -> Instant {
         self.start_clock(received_at);
         let now = received_at.max(self.clock);
         if let Body::Host(HostEvent::Started { configuration, .. }) = &input.body {
             self.restart(*configuration);
-        } else {
+        }
+        if !resumes(input) {
             self.fire_due(now);
         }
         now
@@ -195,7 +201,7 @@ impl Partition {
             Body::Advance => {}
         }
         self.drain();
-        if matches!(input.body, Body::Host(HostEvent::Started { .. })) {
+        if resumes(input) || matches!(input.body, Body::Host(HostEvent::ClockStepped { .. })) {
             self.fire_due(now);
         }
     }
@@ -344,6 +350,7 @@ impl Partition {
                 accounts: self.accounts,
                 configuration: self.configuration,
                 checkpoint: self.checkpoint,
+                wall: self.wall,
             };
             self.record.change(Table::Partition, Box::from(&b"partition"[..]), Some(rows::encode(&row)));
         }
@@ -381,7 +388,7 @@ impl Partition {
 
     /// The next instant at which the clock alone makes something happen.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.timers.next_due()
+        if self.wall.doubted.is_some() { None } else { self.timers.next_due() }
     }
 
     /// Tells the rule of a slot's transitions.
@@ -392,6 +399,11 @@ impl Partition {
             }
         }
     }
+}
+
+/// Whether time goes on at this record, after it stood for a while.
+pub(crate) fn resumes(input: &Input) -> bool {
+    matches!(input.body, Body::Host(HostEvent::Started { .. } | HostEvent::ClockAccepted { .. }))
 }
 
 /// A warm instance retires after this many events, so that nothing it keeps grows for ever.

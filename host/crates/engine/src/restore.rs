@@ -36,6 +36,7 @@ impl Partition {
                     self.checkpoint = row.checkpoint;
                     // It was to be made by the next commit, and that never came.
                     self.checkpoint_due = row.checkpoint.0 == sequence;
+                    self.wall = row.wall;
                 }
                 Table::Twin => {
                     let twin: crate::twin::Twin = decode("twin", value)?;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::accounts::Accounts;
 use crate::triggers::State;
+use crate::wall::Wall;
 
 /// The only row of [`store::Table::Partition`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,8 @@ pub struct PartitionRow {
     /// The last record in the newest checkpoint, and its instant.
     #[serde(default)]
     pub checkpoint: (u64, Instant),
+    #[serde(default)]
+    pub wall: Wall,
 }
 
 /// A row of [`store::Table::Trigger`].

@@ -131,7 +131,7 @@ impl Partition {
         let slot = &self.slots[index];
         let trigger = self.trigger_of(slot);
         if let (State::Schedule(last), Some(calendar)) = (&slot.state, &trigger.calendar) {
-            return calendar.next(*last);
+            return calendar.next(*last).map(|due| self.wall.reaches(due));
         }
         let twins = &self.view().twins;
         Some(slot.deadline(&trigger.spec.kind, twins)? + slot.lag(twins))

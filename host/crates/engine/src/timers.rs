@@ -44,6 +44,9 @@ pub(crate) struct TimerRow {
     pub attributes: Attributes,
     /// Causal depth of its event.
     pub depth: u8,
+    /// By the partition's clock.
+    #[serde(default)]
+    pub set_at: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -74,6 +77,14 @@ impl Timers {
         let row = self.rules.remove(key)?;
         self.due.remove(&place_of(key, row.due));
         Some(row)
+    }
+
+    /// The timers that rules have set since `from`, in order of their names.
+    pub(crate) fn set_since(&self, from: Instant) -> Vec<(TimerKey, TimerRow)> {
+        let rows = self.rules.iter().filter(|(_, row)| row.set_at >= from);
+        let mut rows: Vec<_> = rows.map(|(key, row)| (key.clone(), row.clone())).collect();
+        rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+        rows
     }
 
     /// The row of a timer that [`Timers::pop`] gave.

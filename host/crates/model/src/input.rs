@@ -82,6 +82,9 @@ pub enum HostEvent {
         zones: Name,
         #[serde(default)]
         configuration: Option<ConfigurationDigest>,
+        /// The wall clock cannot be right: nothing that a clock decides happens before [`HostEvent::ClockAccepted`].
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        doubted: bool,
     },
     /// A member of a fleet was heard for the first time.
     Joined(Box<Joined>),
@@ -92,6 +95,18 @@ pub enum HostEvent {
     /// The sources have delivered what had waited, or 30 s have passed since the start.
     CaughtUp,
     Stopped,
+    /// The wall clock is believed after it was not: by the operator's word, or because it was set. What the clock
+    /// skips ends at this record.
+    ClockAccepted {
+        /// The host's clock right before.
+        from: Instant,
+        operator: bool,
+    },
+    /// The wall clock was stepped: from this record on it is that many microseconds ahead of the host's own, which
+    /// follows at a fixed rate.
+    ClockStepped {
+        ahead: i64,
+    },
     /// A broker forgot our session: messages between may be lost.
     SessionLost {
         source: Name,

@@ -67,6 +67,13 @@ pub const AHEAD: Span = Span::from_mins(2);
 pub const OUTAGE_MIN: Span = Span::from_secs(30);
 /// Unknown time that a `held` counts where neither `stale` nor `gap-max` says otherwise.
 pub const GAP_MAX: Span = Span::from_mins(5);
+/// A wall clock further ahead of what the host knows is not believed: no host is away for that long unnoticed.
+pub const CLOCK_AHEAD: Span = Span::from_days(30);
+/// The host's clock follows a stepped wall clock by one part in this many: no hold is visibly shorter or longer, and an
+/// hour is caught up within four days.
+pub const CLOCK_SLEW: i64 = 100;
+/// A difference between the two that is not worth a record: schedules name seconds.
+pub const CLOCK_STEP: Span = Span::from_secs(1);
 /// After a start the clock decides no hold before the sources have caught up, at most this long.
 pub const CATCH_UP: Span = Span::from_secs(30);
 /// How late an overdue timer or schedule still fires by default.

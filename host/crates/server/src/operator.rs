@@ -38,6 +38,10 @@ pub(crate) async fn backup(state: extract::State<State>, body: Body<Backup>) -> 
     Ok(Json(state.operator.backup(file).await?))
 }
 
+pub(crate) async fn accept_clock(state: extract::State<State>) -> Result<Json<Value>, Problem> {
+    Ok(Json(state.operator.accept_clock().await?))
+}
+
 pub(crate) async fn export(
     state: extract::State<State>,
     range: Result<Query<Range>, QueryRejection>,

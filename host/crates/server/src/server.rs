@@ -153,6 +153,7 @@ fn operator_routes(state: State) -> Router {
         .route("/v1/doctor", get(views::doctor))
         .route("/v1/commands", post(operator::send))
         .route("/v1/backup", post(operator::backup))
+        .route("/v1/clock/accept", post(operator::accept_clock))
         .route("/v1/journal/export", get(operator::export))
         .route("/v1/journal/stat", get(operator::stat))
         .route("/v1/journal/verify", post(operator::verify))

@@ -139,6 +139,12 @@ pub trait Operator: Send + Sync + 'static {
     /// [`Error::Refused`] when the file exists, [`Error::Failed`] when it cannot be written.
     fn backup(&self, file: PathBuf) -> Answer<'_, Value>;
 
+    /// Takes the wall clock as right; answers when that is journalled.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] when it is believed already.
+    fn accept_clock(&self) -> Answer<'_, Value>;
+
     /// The journal as lines of the recording format.
     ///
     /// # Errors

@@ -106,6 +106,9 @@ impl Operator for Host {
     fn backup(&self, file: PathBuf) -> Answer<'_, Value> {
         Box::pin(async move { Ok(json!({ "file": file })) })
     }
+    fn accept_clock(&self) -> Answer<'_, Value> {
+        Box::pin(async { Ok(json!({ "now": "2026-11-25T12:00:00Z" })) })
+    }
     fn export(&self, range: Range) -> Answer<'_, Lines> {
         Box::pin(async move {
             let (send, lines) = mpsc::channel(4);
@@ -251,7 +254,7 @@ async fn the_operators_routes_do_not_exist_on_tcp() {
     for path in ["/v1/doctor", "/v1/journal/export", "/v1/journal/stat", "/v1/nothing"] {
         assert_eq!(problem(server.get(path).await), reason(404, "not-found"), "{path}");
     }
-    for path in ["/v1/commands", "/v1/backup", "/v1/journal/verify"] {
+    for path in ["/v1/commands", "/v1/backup", "/v1/clock/accept", "/v1/journal/verify"] {
         let request = format!(
             "POST {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{JSON}content-length: 2\r\n\r\n{{}}",
             server.address
@@ -431,6 +434,8 @@ async fn the_operator_asks_over_the_socket() {
     let backup: Value = client.post("/v1/backup", &json!({ "file": "/tmp/b" })).await.expect("an answer");
     assert_eq!(backup["file"], "/tmp/b");
     assert!(client.post::<Value>("/v1/backup", &json!({ "file": "b" })).await.is_err());
+    let accepted: Value = client.post("/v1/clock/accept", &json!({})).await.expect("an answer");
+    assert_eq!(accepted["now"], "2026-11-25T12:00:00Z");
     let verified: Value = client.post("/v1/journal/verify", &json!({ "partition": 3 })).await.expect("an answer");
     assert_eq!(verified["partition"], 3);
     let broken = client.get::<Value>("/v1/journal/stat").await.expect_err("it fails");

@@ -8,7 +8,7 @@ use server::state::Check;
 use store::{OpenError, Reader, Stat};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::system_clock::{SystemClock, Trust};
+use crate::system_clock::SystemClock;
 
 /// A broker that has not taken a connection for this long will not be of use.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
@@ -33,12 +33,8 @@ pub(super) fn newest(stat: Option<&Stat>) -> Instant {
 
 /// Whether the system's time can be believed, given the newest record of the store.
 pub(super) fn clock(newest: Instant) -> Check {
-    let (clock, trust) = SystemClock::starting_after(newest);
-    match trust {
-        Trust::Fine => good("clock", clock.now().to_string()),
-        Trust::NeverSet => failed("clock", "the system clock was never set".to_owned()),
-        Trust::FarAhead(by) => failed("clock", format!("the system clock is {by} ahead of the store's last record")),
-    }
+    let standing = SystemClock::starting_after(newest).standing();
+    Check { name: "clock".to_owned(), ok: !standing.held, detail: Some(standing.to_string()) }
 }
 
 /// Whether external brokers answer, and whether our own addresses are free.

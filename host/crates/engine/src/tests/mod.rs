@@ -6,6 +6,7 @@ mod effects;
 mod exact;
 mod order;
 mod timers;
+mod wall;
 mod windows;
 mod zones;
 
@@ -275,7 +276,7 @@ fn reading(device: DeviceNo, temperature: f64) -> Body {
 }
 
 fn started() -> Body {
-    Body::Host(HostEvent::Started { engine: "test".into(), zones: "test".into(), configuration: None })
+    Body::Host(HostEvent::Started { engine: "test".into(), zones: "test".into(), configuration: None, doubted: false })
 }
 
 fn each_reading() -> Kind {

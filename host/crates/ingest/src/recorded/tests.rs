@@ -174,7 +174,20 @@ fn every_kind_of_input_reads_back_as_it_was_written() {
         Body::Settled(settled),
         Body::Manual { device: DeviceNo(1), action: "on".into(), arguments: vec![("level".into(), Value::Integer(3))] },
         Body::Host(HostEvent::CaughtUp),
-        Body::Host(HostEvent::Started { engine: "1.0.0".into(), zones: "2026a".into(), configuration: None }),
+        Body::Host(HostEvent::Started {
+            engine: "1.0.0".into(),
+            zones: "2026a".into(),
+            configuration: None,
+            doubted: false,
+        }),
+        Body::Host(HostEvent::Started {
+            engine: "1.0.0".into(),
+            zones: "2026a".into(),
+            configuration: None,
+            doubted: true,
+        }),
+        Body::Host(HostEvent::ClockAccepted { from: Instant(5), operator: true }),
+        Body::Host(HostEvent::ClockStepped { ahead: -3_600_000_000 }),
         Body::Host(HostEvent::SessionLost { source: "shop".into() }),
         Body::Advance,
     ] {
