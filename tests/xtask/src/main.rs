@@ -65,6 +65,7 @@ fn lint() -> Result {
 fn test() -> Result {
     setup::guest_target()?;
     setup::mosquitto()?;
+    setup::faketime()?;
     lint()?;
     let host = build_host()?;
     run(cargo().args(["test", "--workspace", "--exclude", "pointsman-integration"]))?;

@@ -41,10 +41,22 @@ pub(crate) fn mosquitto() -> Result {
     if found.iter().any(|path| Path::new(path).exists()) {
         return Ok(());
     }
+    install("mosquitto")
+}
+
+/// What plays a wrong system clock to the program under test.
+pub(crate) fn faketime() -> Result {
+    let folders = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"];
+    let there = |folder: &str| Path::new(folder).join("faketime/libfaketimeMT.so.1").exists();
+    if folders.iter().any(|folder| there(folder)) { Ok(()) } else { install("libfaketime") }
+}
+
+/// Installs one package of the system.
+fn install(package: &str) -> Result {
     if !Path::new("/usr/bin/apt-get").exists() {
-        return Err("install the MQTT broker mosquitto, then run this again".to_owned());
+        return Err(format!("install {package}, then run this again"));
     }
-    step("install mosquitto (apt-get)");
+    step(&format!("install {package} (apt-get)"));
     let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0"));
     let apt = |arguments: &[&str]| {
         let mut command = if root { Command::new("apt-get") } else { Command::new("sudo") };
@@ -55,6 +67,6 @@ pub(crate) fn mosquitto() -> Result {
         run(&mut command)
     };
     apt(&["update", "-qq"])
-        .and_then(|()| apt(&["install", "-y", "-qq", "--no-install-recommends", "mosquitto"]))
-        .map_err(|error| format!("{error}\ninstall the MQTT broker mosquitto by hand, then run this again"))
+        .and_then(|()| apt(&["install", "-y", "-qq", "--no-install-recommends", package]))
+        .map_err(|error| format!("{error}\ninstall {package} by hand, then run this again"))
 }

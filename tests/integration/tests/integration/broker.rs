@@ -12,32 +12,47 @@ use crate::client::wait_until;
 pub(crate) struct Broker {
     pub(crate) port: u16,
     config: PathBuf,
-    child: Child,
+    child: Option<Child>,
 }
 
 impl Broker {
     pub(crate) fn start(folder: &Path) -> Result<Self> {
-        let port = free_port()?;
+        Self::on(folder, free_port()?, "allow_anonymous true")
+    }
+
+    /// On a port of the caller's, with lines of configuration that say who may connect.
+    pub(crate) fn on(folder: &Path, port: u16, access: &str) -> Result<Self> {
         let config = folder.join("mosquitto.conf");
         let text = format!(
-            "user root\nlistener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {}/\n\
+            "user root\nlistener {port} 127.0.0.1\n{access}\npersistence true\npersistence_location {}/\n\
              autosave_interval 1\nautosave_on_changes true\nmax_queued_messages 0\nmax_inflight_messages 0\n",
             folder.display()
         );
         std::fs::write(&config, text).context("failed to write the broker's configuration")?;
-        let child = spawn(&config)?;
-        let broker = Self { port, config, child };
-        broker.listens()?;
+        let mut broker = Self { port, config, child: None };
+        broker.resume()?;
         Ok(broker)
     }
 
-    /// Stops it as a service manager would, so that it saves its sessions, and starts it again.
-    pub(crate) fn restart(&mut self, pause: Duration) -> Result<()> {
-        Command::new("kill").arg(self.child.id().to_string()).status().context("failed to stop the broker")?;
-        self.child.wait().context("failed to wait for the broker")?;
-        std::thread::sleep(pause);
-        self.child = spawn(&self.config)?;
+    /// Stops it as a service manager would, so that it saves its sessions.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        Command::new("kill").arg(child.id().to_string()).status().context("failed to stop the broker")?;
+        child.wait().context("failed to wait for the broker")?;
+        Ok(())
+    }
+
+    /// Starts it again.
+    pub(crate) fn resume(&mut self) -> Result<()> {
+        self.child = Some(spawn(&self.config)?);
         self.listens()
+    }
+
+    /// Stops it and starts it again.
+    pub(crate) fn restart(&mut self, pause: Duration) -> Result<()> {
+        self.stop()?;
+        std::thread::sleep(pause);
+        self.resume()
     }
 
     fn listens(&self) -> Result<()> {
@@ -47,9 +62,11 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        // The folder is temporary and the process ours.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(mut child) = self.child.take() {
+            // The folder is temporary and the process ours.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
 use rumqttc::Outgoing;
@@ -110,6 +110,19 @@ impl Drop for Mqtt {
         // Ends the thread; a broker that is gone already ends it too.
         let _ = self.client.disconnect();
     }
+}
+
+/// For how long a real process takes.
+#[expect(clippy::disallowed_methods, reason = "it measures a real process")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
+/// The real wall clock.
+#[expect(clippy::disallowed_methods, reason = "it is what the clock of the process under test is set against")]
+pub(crate) fn unix_seconds() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or_default()
 }
 
 /// Waits for a condition.

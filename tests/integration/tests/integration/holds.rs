@@ -19,7 +19,7 @@ source = { topic = "home/radiator", readings = { setpoint = { path = "/setpoint"
 commands.set = { capability = "setpoint", topic = "home/radiator/set", payload = '{"setpoint":{{ value }}}' }
 "#;
 
-const DEPLOYMENT: &str = r#"
+pub(crate) const DEPLOYMENT: &str = r#"
 [roles]
 window = ["window"]
 thermostat = ["radiator"]
@@ -31,7 +31,7 @@ open-for = "3s"
 commands = ["thermostat:set"]
 "#;
 
-fn mosquitto(port: u16) -> String {
+pub(crate) fn mosquitto(port: u16) -> String {
     format!("[[mqtt]]\nname = \"local\"\nurl = \"mqtt://127.0.0.1:{port}\"\n{DEVICES}")
 }
 

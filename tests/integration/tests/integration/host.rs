@@ -11,6 +11,11 @@ use crate::client::wait_until;
 pub(crate) struct Host {
     pub(crate) folder: PathBuf,
     pub(crate) api: u16,
+    /// A command line that starts the program given after it; empty: nothing stands between.
+    pub(crate) through: Vec<String>,
+    /// The same for other commands of the program.
+    pub(crate) beside: Vec<String>,
+    pub(crate) environment: Vec<(&'static str, PathBuf)>,
     child: Option<Child>,
 }
 
@@ -23,7 +28,14 @@ impl Host {
         );
         std::fs::create_dir_all(folder.join("deployments")).context("failed to create the folder of deployments")?;
         std::fs::write(folder.join("pointsman.toml"), head + text).context("failed to write pointsman.toml")?;
-        Ok(Self { folder: folder.to_owned(), api, child: None })
+        Ok(Self {
+            folder: folder.to_owned(),
+            api,
+            through: Vec::new(),
+            beside: Vec::new(),
+            environment: Vec::new(),
+            child: None,
+        })
     }
 
     pub(crate) fn deploy(&self, name: &str, package: &str, rest: &str) -> Result<()> {
@@ -35,12 +47,19 @@ impl Host {
 
     /// Starts it and waits until it is ready.
     pub(crate) fn start(&mut self) -> Result<()> {
+        self.launch()?;
+        self.answers("/readyz", |answer| answer.starts_with("HTTP/1.1 200"))
+    }
+
+    /// Starts it.
+    pub(crate) fn launch(&mut self) -> Result<()> {
         let log = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.folder.join("log"))
             .context("failed to open the host's log")?;
-        let child = Command::new(program()?)
+        let child = after(&self.through, &program()?)
+            .envs(self.environment.iter().cloned())
             .args(["run", "-c"])
             .arg(self.folder.join("pointsman.toml"))
             .stdout(Stdio::null())
@@ -48,13 +67,32 @@ impl Host {
             .spawn()
             .context("failed to start pointsman")?;
         self.child = Some(child);
-        let api = self.api;
-        wait_until("the host is ready", || {
+        Ok(())
+    }
+
+    /// Waits until it answers `path` as `wanted`.
+    pub(crate) fn answers(&mut self, path: &str, wanted: impl Fn(&str) -> bool) -> Result<()> {
+        let (api, mut last) = (self.api, String::new());
+        let waited = wait_until(&format!("the host answers {path} as it should"), || {
             if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten()) {
                 bail!("the host ended with {status}:\n{}", self.log());
             }
-            Ok(get(api, "/readyz").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200")))
-        })
+            last = get(api, path).unwrap_or_else(|error| error.to_string());
+            Ok(wanted(&last))
+        });
+        waited.with_context(|| format!("{last}\n{}", self.log()))
+    }
+
+    /// The number of the process that runs.
+    pub(crate) fn process(&self) -> Result<u32> {
+        Ok(self.child.as_ref().context("the host does not run")?.id())
+    }
+
+    /// The value of a metric without labels.
+    pub(crate) fn metric(&self, name: &str) -> Result<u64> {
+        let metrics = get(self.api, "/metrics")?;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.with_context(|| format!("no metric {name}"))?.parse().with_context(|| format!("{name} is no number"))
     }
 
     /// `kill -9`.
@@ -82,7 +120,8 @@ impl Host {
 
     /// Runs another command of the program in the host's folder.
     pub(crate) fn command(&self, arguments: &[&str]) -> Result<Output> {
-        Command::new(program()?).args(arguments).current_dir(&self.folder).output().context("failed to run pointsman")
+        let mut command = after(&self.beside, &program()?);
+        command.args(arguments).current_dir(&self.folder).output().context("failed to run pointsman")
     }
 
     /// The accounts that `journal stat` shows.
@@ -101,6 +140,18 @@ impl Drop for Host {
             // The folder is temporary and the process ours.
             let _ = child.kill();
             let _ = child.wait();
+        }
+    }
+}
+
+/// The program, started by another.
+fn after(through: &[String], program: &Path) -> Command {
+    match through.split_first() {
+        None => Command::new(program),
+        Some((first, rest)) => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(program);
+            command
         }
     }
 }

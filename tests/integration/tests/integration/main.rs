@@ -5,7 +5,12 @@
 mod broker;
 mod client;
 mod host;
+mod proxy;
 
+mod absent;
+mod clocks;
+mod disk;
+mod floods;
 mod holds;
 mod kills;
 mod refusals;

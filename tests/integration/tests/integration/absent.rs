@@ -1,0 +1,100 @@
+//! A broker that is not there, goes away, or lets nobody in.
+
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::broker::{Broker, free_port};
+use crate::client::Mqtt;
+use crate::holds::{DEPLOYMENT, mosquitto};
+use crate::host::{Host, get, request};
+
+const READY: &str = "HTTP/1.1 200";
+
+/// Opens and closes the window and hears the heating go down and up.
+fn works(client: &Mqtt) -> Result<()> {
+    let before = client.heard().len();
+    client.publish("home/radiator", r#"{"setpoint":21}"#)?;
+    client.publish("home/window", r#"{"open":false}"#)?;
+    client.publish("home/window", r#"{"open":true}"#)?;
+    client.hears("the heating is turned down", |heard| heard.len() == before + 1)?;
+    client.publish("home/window", r#"{"open":false}"#)?;
+    let heard = client.hears("the heating is turned up", |heard| heard.len() == before + 2)?;
+    assert_eq!(heard[before].payload, r#"{"setpoint":7}"#);
+    assert_eq!(heard[before + 1].payload, r#"{"setpoint":21}"#);
+    Ok(())
+}
+
+#[test]
+fn a_broker_that_is_absent_at_the_start_is_used_once_it_is_there() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let port = free_port()?;
+    let mut host = Host::new(folder.path(), &mosquitto(port))?;
+    host.deploy("heating", "thermostat-window", DEPLOYMENT)?;
+    host.start()?;
+    host.answers("/readyz", |answer| answer.starts_with(READY) && answer.contains("refused"))?;
+    let _broker = Broker::on(folder.path(), port, "allow_anonymous true")?;
+    host.answers("/readyz", |answer| answer.starts_with(READY) && !answer.contains("\"ok\":false"))?;
+    let client = Mqtt::connect(port, "home", "home/radiator/set")?;
+    works(&client)?;
+    host.stop()
+}
+
+#[test]
+fn a_command_waits_for_a_broker_that_has_gone_and_leaves_once() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut broker = Broker::start(folder.path())?;
+    let port = broker.port;
+    let mut host = Host::new(folder.path(), &mosquitto(port))?;
+    host.deploy("heating", "thermostat-window", DEPLOYMENT)?;
+    host.start()?;
+    let client = Mqtt::connect(port, "home", "home/radiator/set")?;
+    works(&client)?;
+    broker.stop()?;
+    host.answers("/readyz", |answer| answer.contains("\"ok\":false"))?;
+    let event = |body: &str| {
+        let length = body.len();
+        let head = format!("Host: 127.0.0.1:{}\r\nContent-Type: application/json\r\nConnection: close\r\n", host.api);
+        request(host.api, &format!("POST /v1/events HTTP/1.1\r\n{head}Content-Length: {length}\r\n\r\n{body}"))
+    };
+    let opened =
+        r#"[{"device":"window","readings":{"contact":false}},{"device":"window","readings":{"contact":true}}]"#;
+    let answer = event(opened)?;
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    crate::client::wait_until("the command waits", || Ok(host.accounts()?["accounts"]["waiting"] == 1))?;
+    broker.resume()?;
+    let heard = client.hears("the heating is turned down", |heard| heard.len() == 3)?;
+    assert_eq!(heard[2].payload, r#"{"setpoint":7}"#);
+    client.publish("home/window", r#"{"open":false}"#)?;
+    let heard = client.hears("the heating is turned up", |heard| heard.len() == 4)?;
+    assert_eq!(heard[3].payload, r#"{"setpoint":21}"#);
+    host.stop()
+}
+
+#[test]
+fn a_broker_that_refuses_the_credentials_is_named_and_tried_again() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let passwords = folder.path().join("passwords");
+    let made = Command::new("mosquitto_passwd").args(["-b", "-c"]).arg(&passwords).args(["hub", "right"]).status();
+    assert!(made.context("failed to run mosquitto_passwd")?.success());
+    let access = format!("allow_anonymous false\npassword_file {}", passwords.display());
+    let mut broker = Broker::on(folder.path(), free_port()?, &access)?;
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "wrong")?;
+    let credentials = "credentials = { user = \"hub\", password-file = \"secret\" }\n\n[[device]]";
+    let text = mosquitto(broker.port).replacen("[[device]]", credentials, 1);
+    let mut host = Host::new(folder.path(), &text)?;
+    host.deploy("heating", "thermostat-window", DEPLOYMENT)?;
+    host.start()?;
+    let refused = |answer: &str| answer.contains("\"ok\":false") && answer.to_lowercase().contains("authorized");
+    host.answers("/readyz", refused)?;
+    let doctor = host.command(&["doctor"])?;
+    assert_eq!(doctor.status.code(), Some(1), "the doctor sees it too");
+    // The broker's side is mended: the same host gets in by itself.
+    let made = Command::new("mosquitto_passwd").arg("-b").arg(&passwords).args(["hub", "wrong"]).status();
+    assert!(made.context("failed to run mosquitto_passwd")?.success());
+    broker.restart(std::time::Duration::ZERO)?;
+    host.answers("/readyz", |answer| !answer.contains("\"ok\":false"))?;
+    assert!(get(host.api, "/metrics")?.contains("pointsman_mqtt_received"));
+    host.stop()
+}
