@@ -55,8 +55,9 @@ pub(crate) fn build(
     }
     for sink in &host.sinks {
         match &sink.kind {
-            SinkKind::Webhook { url, secret } => {
-                let options = webhook::Options::new(sink.name.clone(), &**url, Secret::new(secret.reveal()));
+            SinkKind::Webhook { url, secret, ca_file } => {
+                let mut options = webhook::Options::new(sink.name.clone(), &**url, Secret::new(secret.reveal()));
+                options.trust.authority.clone_from(ca_file);
                 sinks.push(Arc::new(Webhook::new(options, Arc::clone(&templates))?));
             }
             SinkKind::Mqtt { topic, connection } => {

@@ -5,6 +5,8 @@
 //! jitter comes from the effect's id. What was not reported is still in the outbox and is sent again, under the same id.
 
 mod attempt;
+#[cfg(test)]
+mod certificates;
 pub mod counts;
 pub mod dispatcher;
 mod handle;

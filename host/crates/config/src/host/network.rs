@@ -50,7 +50,12 @@ pub struct Sink {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SinkKind {
     /// Signed as Standard Webhooks says.
-    Webhook { url: Name, secret: Secret },
+    Webhook {
+        url: Name,
+        secret: Secret,
+        /// PEM; certificates to trust in place of the system's.
+        ca_file: Option<PathBuf>,
+    },
     /// JSON to one topic of one connection; `broker` is the embedded one.
     Mqtt { topic: Name, connection: Name },
 }
@@ -167,7 +172,12 @@ impl Resolver<'_> {
         let kind = match (raw.webhook, raw.mqtt) {
             (Some(webhook), None) => {
                 let secret = self.secret(&["sink", &raw.name, "webhook", "secret-file"], &webhook.secret_file)?;
-                SinkKind::Webhook { url: webhook.url, secret }
+                if webhook.ca_file.is_some() && !webhook.url.starts_with("https://") {
+                    self.problem(&["sink", &raw.name, "webhook", "url"], "certificates are for https:// only");
+                }
+                let ca_file = webhook.ca_file;
+                let ca_file = ca_file.map(|file| self.file(&["sink", &raw.name, "webhook", "ca-file"], &file));
+                SinkKind::Webhook { url: webhook.url, secret, ca_file }
             }
             (None, Some(mqtt)) => {
                 let connection = self.connection(&raw.name, mqtt.connection, connections)?;

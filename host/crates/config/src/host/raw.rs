@@ -144,6 +144,7 @@ pub(crate) struct Sink {
 pub(crate) struct Webhook {
     pub(crate) url: Name,
     pub(crate) secret_file: PathBuf,
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]

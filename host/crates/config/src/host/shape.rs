@@ -116,6 +116,11 @@ static WEBHOOK: Shape = Shape {
     keys: &[
         required("url", Kind::Text(Form::WebUrl), "where it is posted"),
         required("secret-file", Kind::Text(Form::File), "file whose text is the signing secret"),
+        optional(
+            "ca-file",
+            Kind::Text(Form::File),
+            "certificates to trust in place of the system's, as PEM; https only",
+        ),
     ],
 };
 

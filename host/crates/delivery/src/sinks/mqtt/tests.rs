@@ -11,7 +11,8 @@ use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use tempfile::TempDir;
 
 use super::*;
-use crate::Reached;
+use crate::certificates::Certificates;
+use crate::{Reached, tls};
 
 /// A mosquitto of our own; ends with the test.
 struct Broker {
@@ -72,7 +73,11 @@ struct Listener {
 
 impl Listener {
     async fn to(broker: &Broker) -> Self {
-        let options = MqttOptions::new("listener", "127.0.0.1", broker.port);
+        Self::on(broker.port).await
+    }
+
+    async fn on(port: u16) -> Self {
+        let options = MqttOptions::new("listener", "127.0.0.1", port);
         let (client, eventloop) = AsyncClient::new(options, 8);
         client.subscribe("#", rumqttc::v5::mqttbytes::QoS::AtLeastOnce).await.expect("asked");
         let mut listener = Self { _client: client, eventloop };
@@ -360,6 +365,42 @@ async fn effects_wait_for_their_broker_and_arrive_in_order() {
         assert_eq!(heard.await, n);
     }
     handle.stop().await;
+}
+
+#[tokio::test]
+async fn commands_leave_over_tls_with_a_certificate_of_our_own() {
+    let certificates = Certificates::new();
+    let file = |name: &str| certificates.file(name).display().to_string();
+    let plain = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let broker = Broker::start(&format!(
+        "user root\ncafile {}\ncertfile {}\nkeyfile {}\nrequire_certificate true\n\
+         listener {} 127.0.0.1\nallow_anonymous true",
+        file("ca.pem"),
+        file("server.pem"),
+        file("server.key"),
+        plain.port()
+    ));
+    let mut listener = Listener::on(plain.port()).await;
+    let with = |files: &tls::Files| {
+        let mut options = Options { host: "localhost".into(), ..broker.options() };
+        options.tls = Some(Arc::new(tls::client(files).expect("sound files")));
+        Mqtt::start(&options, devices())
+    };
+    let sink = with(&certificates.of_hub());
+    assert_eq!(send(&sink, &command("on", Vec::new())).await, Ok(()));
+    assert_eq!(&*listener.next().await.payload, br#"{"state":"ON"}"#);
+    drop(sink);
+    let others = Certificates::new();
+    let strangers = [
+        tls::Files { identity: None, ..certificates.of_hub() },
+        tls::Files { authority: others.of_hub().authority, ..certificates.of_hub() },
+        tls::Files { identity: others.of_hub().identity, ..certificates.of_hub() },
+    ];
+    for files in strangers {
+        let sink = with(&files);
+        sink.status().wait_for(|status| status.error.is_some()).await.expect("the sink lives");
+        assert!(!sink.status().borrow().connected);
+    }
 }
 
 #[tokio::test]

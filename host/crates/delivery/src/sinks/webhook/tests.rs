@@ -9,9 +9,12 @@ use model::effect::Urgency;
 use model::notification::{Class, Template, Text};
 use model::outgoing::OutgoingBody;
 use serde_json::json;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::certificates::Certificates;
 use crate::{Dispatcher, sink};
 
 const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3";
@@ -29,7 +32,55 @@ struct Receiver {
 
 type Answers = Arc<(Mutex<Vec<(u16, Option<&'static str>)>>, mpsc::Sender<Request>)>;
 
+/// Where each connection is encrypted with the server's certificate.
+struct Encrypted(tokio::net::TcpListener, tokio_rustls::TlsAcceptor);
+
+impl axum::serve::Listener for Encrypted {
+    type Io = tokio_rustls::server::TlsStream<tokio::net::TcpStream>;
+    type Addr = std::net::SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, address) = self.0.accept().await.expect("a listener on loopback");
+            // A client that does not trust us goes away.
+            if let Ok(stream) = self.1.accept(stream).await {
+                return (stream, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.0.local_addr()
+    }
+}
+
+fn acceptor(certificates: &Certificates) -> tokio_rustls::TlsAcceptor {
+    let chain = CertificateDer::pem_file_iter(certificates.file("server.pem")).expect("a chain");
+    let chain = chain.collect::<Result<Vec<_>, _>>().expect("a chain");
+    let key = PrivateKeyDer::from_pem_file(certificates.file("server.key")).expect("a key");
+    let builder = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().expect("usual versions").with_no_client_auth();
+    Arc::new(builder.with_single_cert(chain, key).expect("a pair")).into()
+}
+
 async fn receiver(answers: &[(u16, Option<&'static str>)]) -> Receiver {
+    let (router, requests) = routes(answers);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}/hook", listener.local_addr().expect("bound"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Receiver { url, requests }
+}
+
+async fn encrypted(certificates: &Certificates) -> Receiver {
+    let (router, requests) = routes(&[]);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("https://localhost:{}/hook", listener.local_addr().expect("bound").port());
+    let listener = Encrypted(listener, acceptor(certificates));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Receiver { url, requests }
+}
+
+fn routes(answers: &[(u16, Option<&'static str>)]) -> (Router, mpsc::Receiver<Request>) {
     async fn answer(State(state): State<Answers>, headers: HeaderMap, body: Bytes) -> Response<Body> {
         let next = {
             let mut answers = state.0.lock().expect("no panic under the lock");
@@ -44,11 +95,7 @@ async fn receiver(answers: &[(u16, Option<&'static str>)]) -> Receiver {
     }
     let (sender, requests) = mpsc::channel(16);
     let state: Answers = Arc::new((Mutex::new(answers.to_vec()), sender));
-    let router = Router::new().route("/hook", post(answer)).with_state(state);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let url = format!("http://{}/hook", listener.local_addr().expect("bound"));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    Receiver { url, requests }
+    (Router::new().route("/hook", post(answer)).with_state(state), requests)
 }
 
 fn templates() -> Arc<Templates> {
@@ -195,6 +242,22 @@ async fn all_attempts_carry_one_id_and_one_body() {
     assert_eq!((end.outcome.word(), end.attempt), ("accepted", 3));
     handle.stop().await;
     task.await.expect("ended");
+}
+
+#[tokio::test]
+async fn notifications_leave_over_tls_to_whom_we_trust() {
+    let certificates = Certificates::new();
+    let mut receiver = encrypted(&certificates).await;
+    let send = async |authority: &Certificates| {
+        let mut options = Options::new("ops-hook", receiver.url.as_str(), Secret::new(SECRET));
+        options.trust.authority = authority.of_hub().authority;
+        Webhook::new(options, templates()).expect("sound options").send(&notification(), now()).await
+    };
+    assert_eq!(send(&Certificates::new()).await, Err(Failure::passing("not-connected", Reached::No)));
+    assert!(receiver.requests.try_recv().is_err());
+    assert_eq!(send(&certificates).await, Ok(()));
+    let request = receiver.requests.recv().await.expect("a request");
+    assert!(request.headers.contains_key("webhook-signature"));
 }
 
 #[tokio::test]
