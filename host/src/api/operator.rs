@@ -27,7 +27,7 @@ impl Operator for Doors {
             let Some(device) = devices.named(&command.device) else {
                 return Err(Error::NotFound(format!("unknown device `{}`", command.device)));
             };
-            if !device.commands.contains_key(&*command.action) {
+            if device.action(&command.action).is_none() {
                 let known: Vec<&str> = device.commands.keys().map(|action| &**action).collect();
                 let detail =
                     format!("`{}` has no action `{}`; it has: {}", device.id, command.action, known.join(", "));

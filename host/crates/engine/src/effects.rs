@@ -192,7 +192,7 @@ impl Partition {
         if !passage.is_allowed() {
             return;
         }
-        let Some(action) = device.commands.get(&command.action) else { return };
+        let Some(action) = device.action(&command.action) else { return };
         let desired = action.sets.as_ref().and_then(|sets| {
             let argument =
                 || command.arguments.iter().find(|(name, _)| &**name == "value").map(|(_, value)| value.clone());

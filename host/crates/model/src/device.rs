@@ -59,6 +59,10 @@ pub struct AvailabilityTopic {
     pub offline: Name,
 }
 
+/// The action that stands for all that a device does not declare, where the operator names a topic for those: no action
+/// of a file can have this name.
+pub const ANY_ACTION: &str = "*";
+
 /// What one action of a device does, and how it is asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Action {
@@ -97,6 +101,12 @@ impl Device {
     #[must_use]
     pub fn reports(&self, capability: Capability) -> bool {
         self.source.iter().flat_map(|source| &source.readings).any(|map| map.capability == capability)
+    }
+
+    /// How it is asked for this action: as declared, else as anything undeclared is.
+    #[must_use]
+    pub fn action(&self, name: &str) -> Option<&Action> {
+        self.commands.get(name).or_else(|| self.commands.get(ANY_ACTION))
     }
 
     /// The topics on which this device is commanded or heard: no rule may publish to them.

@@ -75,7 +75,7 @@ impl Meeting<'_> {
     fn check_members(&mut self, roles: &[Role], role: &Name, action: &Name, path: &Path) {
         let bound = roles.iter().find(|bound| bound.name == *role);
         let members = bound.map(|role| bindings::members(role, self.installation)).unwrap_or_default();
-        for device in members.into_iter().filter(|device| !device.commands.contains_key(action)) {
+        for device in members.into_iter().filter(|device| device.action(action).is_none()) {
             let problem = self.file.problem(path, format!("device `{}` has no action `{action}`", device.id));
             self.problems.push(problem.near(action, device.commands.keys().map(|name| &**name)));
         }

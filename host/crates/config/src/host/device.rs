@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::device::{Action, AvailabilityTopic, Confirm, ReadingMap, Sets, Source};
+use model::device::{ANY_ACTION, Action, AvailabilityTopic, Confirm, ReadingMap, Sets, Source};
 use model::value::plain;
 use model::{Capability, Device, DeviceNo, Name, Unit, Value};
 use serde_json::Value as Json;
@@ -18,6 +18,25 @@ pub(super) struct Around<'a> {
     pub(super) site: &'a Name,
     /// Names of MQTT connections; none where any is right.
     pub(super) connections: Option<&'a BTreeSet<Name>>,
+    /// Where actions go that a device does not declare, `{device}` in place of its id.
+    pub(super) undeclared: Option<&'a Name>,
+}
+
+/// What the id stands for in the topic of undeclared actions.
+const DEVICE: &str = "{device}";
+
+/// What is wrong with a topic of undeclared actions.
+pub(super) fn check_undeclared(topic: &str) -> Result<(), String> {
+    match topic.replace(DEVICE, "").contains(['{', '}']) {
+        true => Err(format!("`{topic}`: the only part that it may have is {DEVICE}")),
+        false => Ok(()),
+    }
+}
+
+/// The action that stands for all others.
+fn undeclared(topic: &str, id: &str) -> Action {
+    let topic = topic.replace(DEVICE, id).into();
+    Action { sets: None, momentary: false, topic, payload: "{{ command }}".into() }
 }
 
 /// The devices of a file in its order, patterns among them; numbers are given later.
@@ -59,7 +78,10 @@ impl Entry<'_> {
             let action = self.action(&name, action);
             (name, action)
         });
-        let commands = commands.collect();
+        let mut commands: BTreeMap<Name, Action> = commands.collect();
+        if let Some(topic) = around.undeclared {
+            commands.insert(ANY_ACTION.into(), undeclared(topic, &raw.id));
+        }
         let source = raw.source.map(|source| self.source(source, around));
         let about = raw.about.into_iter().filter_map(|(name, value)| Some((name, plain::from_json(&value)?)));
         Device {

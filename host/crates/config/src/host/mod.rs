@@ -144,7 +144,11 @@ impl Host {
         let site = site(&document, &["host", "site"], &raw.host.site, &raw.host.name, &mut problems);
         let network = network::resolve(&document, raw.broker, raw.mqtt, raw.sink, raw.group, folder, &mut problems);
         network::loopback(&document, &["api", "listen"], raw.api.listen, &mut problems);
-        let around = device::Around { site: &site.name, connections: Some(&network.connections) };
+        if let Some(Err(message)) = raw.commands.topic.as_deref().map(device::check_undeclared) {
+            problems.push(document.problem(&Path::of(&["commands", "topic"]), message));
+        }
+        let undeclared = raw.commands.topic.as_ref();
+        let around = device::Around { site: &site.name, connections: Some(&network.connections), undeclared };
         let devices = device::devices(&document, raw.device, &around, &mut problems);
         let (patterns, declared) = part(devices);
         if raw.store.linger > LINGER_MAX {

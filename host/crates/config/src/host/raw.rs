@@ -16,6 +16,7 @@ pub(crate) struct Host {
     pub(crate) broker: Option<Broker>,
     pub(crate) mqtt: Vec<Server>,
     pub(crate) api: Api,
+    pub(crate) commands: Commands,
     pub(crate) device: Vec<Device>,
     pub(crate) sink: Vec<Sink>,
     pub(crate) group: Vec<Group>,
@@ -73,6 +74,12 @@ pub(crate) struct Credentials {
 pub(crate) struct Api {
     pub(crate) listen: SocketAddr,
     pub(crate) names: Vec<Name>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Commands {
+    pub(crate) topic: Option<Name>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -62,7 +62,7 @@ impl Scenario {
         let raw: RawScenario = read(&document, &SCENARIO)?;
         let mut problems = Vec::new();
         let site = site(&document, &["site"], &raw.site, &Name::from("scenario"), &mut problems);
-        let around = device::Around { site: &site.name, connections: None };
+        let around = device::Around { site: &site.name, connections: None, undeclared: None };
         let (patterns, declared) = part(device::devices(&document, raw.device, &around, &mut problems));
         let templates = raw.template.into_iter().map(|(name, raw)| {
             let path = Path::of(&["template", &name]);

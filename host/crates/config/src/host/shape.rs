@@ -9,6 +9,7 @@ pub(crate) static HOST: Shape = Shape {
         optional("broker", Kind::Table(&BROKER), "the embedded broker; there by default when no `[[mqtt]]` is"),
         default("mqtt", Kind::List(&Kind::Table(&SERVER)), "[]", "external brokers"),
         default("api", Kind::Table(&API), "{}", "the HTTP interface"),
+        default("commands", Kind::Table(&COMMANDS), "{}", "commands that a device does not declare"),
         default("device", Kind::List(&Kind::Table(&DEVICE)), "[]", "declared devices"),
         default(
             "sink",
@@ -102,6 +103,14 @@ static API: Shape = Shape {
             "further values of the `Host` header that are answered",
         ),
     ],
+};
+
+static COMMANDS: Shape = Shape {
+    keys: &[optional(
+        "topic",
+        Kind::Text(Form::Topic),
+        "where an action that its device does not declare is published as our own JSON, over the device's connection; `{device}` stands for its id; without a topic such a command is refused",
+    )],
 };
 
 static SINK: Shape = Shape {

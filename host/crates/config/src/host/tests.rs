@@ -93,6 +93,24 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 #[test]
+fn undeclared_actions_have_a_topic_where_the_file_names_one() {
+    let devices = "[[device]]\nid = \"lamp\"\nkind = \"switch\"\n\
+        [[device]]\nid = \"truck-{n}/door\"\nkind = \"contact\"\nsource = { topic = \"trucks/{n}/door\" }\n";
+    let host = |topic: &str| Host::parse(&format!("[commands]\ntopic = \"{topic}\"\n{devices}"), "f", File::new(""));
+    let mut one = |_: &str| DeviceNo(1);
+    let right = host("devices/{device}/commands").expect("valid");
+    let lamp = right.devices(&mut one).named("lamp").cloned().expect("declared");
+    let action = lamp.action("anything").expect("a way out");
+    assert_eq!((&*action.topic, &*action.payload, action.momentary), ("devices/lamp/commands", "{{ command }}", false));
+    let fleet = &right.patterns[0];
+    let door = fleet.instantiate(&fleet.named("truck-7/door").expect("a member"), DeviceNo(2));
+    assert_eq!(&*door.action("lock").expect("a way out").topic, "devices/truck-7/door/commands");
+    assert!(host("devices/{id}/commands").expect_err("no such part").to_string().contains("{device}"));
+    let none = Host::parse(devices, "f", File::new("")).expect("valid").devices(&mut one);
+    assert_eq!(none.named("lamp").and_then(|lamp| lamp.action("on")), None);
+}
+
+#[test]
 fn partitions_and_linger_end_at_their_limits() {
     let right = |text: &str| Host::parse(text, "f", File::new("")).is_ok();
     assert!(right("[host]\npartitions = 256\n[store]\nlinger = \"1m\"\n"));

@@ -19,7 +19,7 @@ pub(crate) fn precondition(
     expires_at: Option<Instant>,
     now: Instant,
 ) -> Answer {
-    if !device.commands.contains_key(action) {
+    if device.action(action).is_none() {
         return Err("no-such-action");
     }
     if expires_at.is_some_and(|at| at <= now) {

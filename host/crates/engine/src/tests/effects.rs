@@ -1,5 +1,7 @@
 //! Commands and notifications on their way through the gates and beyond.
 
+use model::outgoing::OutgoingBody;
+
 use super::*;
 
 pub(super) fn command_rule(event: &Event, _: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
@@ -79,6 +81,39 @@ fn a_command_whose_effect_is_never_reported_ends_when_it_was_taken() {
     bench.take(Body::Settled(settled), 1, None).advance(60);
     let accounts = bench.engine.accounts();
     assert_eq!((accounts.accepted, accounts.failed, accounts.waiting), (1, 0, 0));
+}
+
+/// Where the operator names a topic for it, an action that the device does not declare leaves as well.
+#[test]
+fn an_action_that_is_not_declared_leaves_only_where_there_is_a_way_for_it() {
+    fn dim(event: &Event, host: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+        let mut proposals = command_rule(event, host)?;
+        for proposal in &mut proposals {
+            if let Effect::Command(command) = &mut proposal.effect {
+                command.action = "dim".into();
+            }
+        }
+        Ok(proposals)
+    }
+    let deployments = || {
+        let mut deployment = deployment("d", vec![each_reading()]);
+        deployment.grants.commands[0].action = "dim".into();
+        vec![(deployment, dim as Rule)]
+    };
+    let mut bench = Bench::new(1, deployments());
+    bench.live(1, 20.0);
+    assert_eq!(verdicts(&bench), (vec!["no-such-action".to_owned()], 0));
+    let mut fridge = device(1, "fridge", "kitchen");
+    let any = Action { sets: None, momentary: false, topic: "any/fridge".into(), payload: "{{ command }}".into() };
+    fridge.commands.insert(model::device::ANY_ACTION.into(), any);
+    let mut setup = setup(1, deployments());
+    setup.devices = Arc::new(Devices::new([fridge]));
+    bench.engine.reconfigure(setup, "switch".into(), minute(1)).expect("a setup");
+    bench.live(2, 20.0);
+    assert_eq!(verdicts(&bench), (vec!["no-such-action".to_owned()], 1));
+    let row = bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).next().expect("a command");
+    let OutgoingBody::Command { action, momentary, .. } = &row.outgoing.body else { panic!("a command") };
+    assert_eq!((&**action, *momentary), ("dim", false));
 }
 
 #[test]

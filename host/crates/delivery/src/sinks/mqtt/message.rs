@@ -1,9 +1,12 @@
 //! Message: an effect as it goes out over MQTT.
 
+use minijinja::value::Serde;
 use minijinja::{Environment, Value};
 use model::device::{DeviceNo, Devices};
 use model::outgoing::{Outgoing, OutgoingBody};
-use model::{Id, Instant, Name, limits};
+use model::value::plain;
+use model::{Attributes, Device, Id, Instant, Name, limits};
+use serde_json::{Value as Json, json};
 
 use crate::rendering;
 
@@ -61,13 +64,14 @@ pub(super) fn render(
             OutgoingBody::Command { device, action, arguments, .. } => {
                 let device = devices.get(*device).ok_or(Error::NoSuchDevice(*device))?;
                 let how = device
-                    .commands
-                    .get(action)
+                    .action(action)
                     .ok_or_else(|| Error::NoSuchAction { device: device.id.clone(), action: action.clone() })?;
-                // An argument of one of these names counts before ours.
+                // An argument of one of these names counts before ours, but for the whole command.
                 let ours = [("device", device.id.to_string()), ("effect", outgoing.effect.to_string())];
                 let ours = ours.map(|(name, text)| (name.to_owned(), Value::from(text)));
-                let values = Value::from_pairs(ours.into_iter().chain(rendering::values(arguments)));
+                let whole = ("command".to_owned(), Value::from(Serde(command(outgoing, device, action, arguments))));
+                let values = ours.into_iter().chain(rendering::values(arguments)).chain([whole]);
+                let values = Value::from_pairs(values);
                 let payload = rendering::payload(environment, &how.payload, values)
                     .map_err(|source| Error::Payload { device: device.id.clone(), action: action.clone(), source })?;
                 (how.topic.clone(), payload.into_bytes(), false, None)
@@ -84,6 +88,18 @@ pub(super) fn render(
         return Err(Error::TooLarge(payload.len()));
     }
     Ok(Message { effect: outgoing.effect, topic, payload, retain, content_type, lives: lives(outgoing, now) })
+}
+
+/// Our own JSON: what a receiver needs to do it, once, and in time.
+fn command(outgoing: &Outgoing, device: &Device, action: &Name, arguments: &Attributes) -> Json {
+    json!({
+        "id": outgoing.effect,
+        "device": device.id,
+        "action": action,
+        "arguments": plain::object(arguments),
+        "at": outgoing.committed_at,
+        "expires-at": outgoing.expires_at,
+    })
 }
 
 impl Message {

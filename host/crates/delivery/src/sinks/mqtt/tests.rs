@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 
-use model::device::{Action, Confirm, Device, DeviceNo};
+use model::device::{ANY_ACTION, Action, Confirm, Device, DeviceNo};
 use model::outgoing::OutgoingBody;
 use model::{Attributes, Value, limits};
 use rumqttc::v5::mqttbytes::v5::{Packet, Publish};
@@ -109,6 +109,9 @@ impl Listener {
     }
 }
 
+/// A device that declares no action.
+const BLIND: DeviceNo = DeviceNo(7);
+
 fn devices() -> DevicesNow {
     let action = |payload: &str| Action {
         sets: None,
@@ -130,7 +133,14 @@ fn devices() -> DevicesNow {
         confirm: Confirm::default(),
         about: Vec::new(),
     };
-    let devices = Arc::new(Devices::new([lamp]));
+    let any = Action { topic: "devices/blind/commands".into(), ..action("{{ command }}") };
+    let blind = Device {
+        number: BLIND,
+        id: "blind".into(),
+        commands: BTreeMap::from([(ANY_ACTION.into(), any)]),
+        ..lamp.clone()
+    };
+    let devices = Arc::new(Devices::new([lamp, blind]));
     Arc::new(move || devices.clone())
 }
 
@@ -365,6 +375,32 @@ async fn effects_wait_for_their_broker_and_arrive_in_order() {
         assert_eq!(heard.await, n);
     }
     handle.stop().await;
+}
+
+#[tokio::test]
+async fn an_action_that_is_not_declared_leaves_as_our_own_json() {
+    let broker = Broker::start("allow_anonymous true");
+    let mut listener = Listener::to(&broker).await;
+    let sink = Mqtt::start(&broker.options(), devices());
+    // Arguments named as what is ours do not take its place.
+    let arguments = vec![("effect".into(), Value::text("mine")), ("command".into(), Value::Integer(3))];
+    let mut outgoing = command("dim", arguments);
+    if let OutgoingBody::Command { device, .. } = &mut outgoing.body {
+        *device = BLIND;
+    }
+    assert_eq!(send(&sink, &outgoing).await, Ok(()));
+    let heard = listener.next().await;
+    assert_eq!(&*heard.topic, b"devices/blind/commands");
+    let payload: serde_json::Value = serde_json::from_slice(&heard.payload).expect("JSON");
+    let expected = serde_json::json!({
+        "id": "cd".repeat(16),
+        "device": "blind",
+        "action": "dim",
+        "arguments": {"effect": "mine", "command": 3},
+        "at": "1970-01-01T00:00:00Z",
+        "expires-at": "1970-01-01T00:05:00Z",
+    });
+    assert_eq!(payload, expected);
 }
 
 #[tokio::test]
