@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use model::event::Outcome;
-use model::input::Settled;
+use model::input::{SENDING, Settled};
 use model::outgoing::Outgoing;
 use model::{Instant, Name, Span};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -15,9 +15,6 @@ use crate::{Clock, Failure, Gate, Reached, Sink};
 
 /// Sleeps end at least this often, so that a clock that was set moves deadlines too.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
-
-/// The outcome by which a momentary command is marked before it is sent.
-pub(crate) const SENDING: &str = "sending";
 
 pub(crate) struct Attempt {
     pub(crate) outgoing: Arc<Outgoing>,
@@ -94,6 +91,7 @@ impl Attempt {
             outcome: Outcome::Other(SENDING.into()),
             reason: None,
             attempt: self.number,
+            due: None,
         };
         self.results.send(settled).await.ok().map(|()| committed)
     }

@@ -51,8 +51,17 @@ pub(crate) struct Lane {
 
 impl Row {
     pub(crate) fn new(row: OutboxRow) -> Self {
-        let oldest = row.outgoing.committed_at + limits::OUTBOX_AGE;
-        let last = row.outgoing.expires_at.map_or(oldest, |expires| expires.min(oldest));
+        let expires = row.outgoing.expires_at;
+        let last = match &row.outgoing.body {
+            // What people are told keeps its meaning: its own end counts, however late.
+            OutgoingBody::Notification { .. } => {
+                expires.unwrap_or(row.outgoing.committed_at + limits::NOTIFICATION_AGE)
+            }
+            OutgoingBody::Command { .. } | OutgoingBody::Publish { .. } => {
+                let oldest = row.outgoing.committed_at + limits::OUTBOX_AGE;
+                expires.map_or(oldest, |expires| expires.min(oldest))
+            }
+        };
         Self { outgoing: Arc::new(row.outgoing), attempts: row.attempts, due: row.due, last, marked: false }
     }
 

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use model::device::Confirm;
 use model::effect::Target;
 use model::event::{Cause, Completion, Event, Outcome, Reading};
-use model::input::{Origin, Settled, TransferBody};
+use model::input::{Origin, RETRYING, SENDING, Settled, TransferBody};
 use model::outgoing::{Outgoing, OutgoingBody};
 use model::{Capability, DeviceNo, Id, Instant, Name, Value};
 use serde::{Deserialize, Serialize};
-use store::{OutboxRow, Table};
+use store::{OutboxRow, Retry, Table};
 
 use crate::partition::{Outbound, Partition, inner_id};
 use crate::rows;
@@ -134,8 +134,10 @@ impl Partition {
 
     /// A sink answered.
     pub(crate) fn settled(&mut self, settled: &Settled) {
-        if matches!(&settled.outcome, Outcome::Other(word) if &**word == "sending") {
-            return self.mark(settled);
+        match &settled.outcome {
+            Outcome::Other(word) if &**word == SENDING => return self.mark(settled),
+            Outcome::Other(word) if &**word == RETRYING => return self.tried(settled),
+            _ => {}
         }
         self.record.settle(settled.effect, settled.sink.clone());
         let Some(mut flight) = self.flights.get(settled.effect).cloned() else { return };
@@ -167,6 +169,18 @@ impl Partition {
         let Some(flight) = self.flights.get(settled.effect) else { return };
         if let Some(outgoing) = flight.outgoing.clone() {
             self.record.send(OutboxRow { due: self.clock, outgoing: *outgoing, attempts: settled.attempt });
+        }
+    }
+
+    /// An attempt failed and another follows: that survives a restart.
+    fn tried(&mut self, settled: &Settled) {
+        if self.flights.get(settled.effect).is_some() {
+            self.record.retry(Retry {
+                effect: settled.effect,
+                sink: settled.sink.clone(),
+                attempts: settled.attempt,
+                due: settled.due.unwrap_or(self.clock),
+            });
         }
     }
 

@@ -1,7 +1,7 @@
 //! A turn: what one batch of inputs has done to a partition, until it becomes one commit.
 
 use model::{Decision, Id, Name};
-use store::{Change, Commit, DeadLetterRow, DecisionRow, JournalRow, OutboxRow, Table};
+use store::{Change, Commit, DeadLetterRow, DecisionRow, JournalRow, OutboxRow, Retry, Table};
 
 use crate::contain::Transition;
 use crate::rows;
@@ -85,6 +85,11 @@ impl Record {
     pub(crate) fn send(&mut self, row: OutboxRow) {
         self.touched = true;
         self.commit.outbox.push(row);
+    }
+
+    pub(crate) fn retry(&mut self, row: Retry) {
+        self.touched = true;
+        self.commit.retried.push(row);
     }
 
     pub(crate) fn settle(&mut self, effect: Id, sink: Name) {

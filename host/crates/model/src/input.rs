@@ -71,7 +71,15 @@ pub struct Settled {
     pub reason: Option<Name>,
     /// Counted from 1.
     pub attempt: u32,
+    /// When the next attempt is, where this one is not the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Instant>,
 }
+
+/// The outcome of a momentary command that is about to be sent.
+pub const SENDING: &str = "sending";
+/// The outcome of an attempt that failed and is followed by another.
+pub const RETRYING: &str = "retrying";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

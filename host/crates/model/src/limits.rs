@@ -141,8 +141,11 @@ pub const CONFIRM_WITHIN: Span = Span::from_secs(10);
 pub const CONFIRM_RETRIES: u8 = 0;
 /// Effects that wait for one target; past it the oldest expires, counted.
 pub const OUTBOX_PER_TARGET: usize = 1_000;
-/// How long an effect may wait for its target.
+/// How long a command or a published message may wait for its target: what was meant for yesterday may do harm today.
 pub const OUTBOX_AGE: Span = Span::from_hours(24);
+/// How long a notification may wait that names no end itself: longer than the waits of a webhook, 75 h with up to a
+/// tenth more, so that a receiver that is repaired after a weekend still hears of it.
+pub const NOTIFICATION_AGE: Span = Span::from_days(4);
 
 /// Records after which a partition's state is kept as a checkpoint: a replay from there takes some seconds.
 pub const CHECKPOINT_RECORDS: u64 = 100_000;

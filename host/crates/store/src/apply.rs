@@ -23,6 +23,7 @@ pub(crate) struct Statements<'c> {
     quiet: Statement<'c>,
     outbox: Statement<'c>,
     settle: Statement<'c>,
+    retry: Statement<'c>,
     dead_letter: Statement<'c>,
     checkpoints: Checkpoints<'c>,
     configuration: Statement<'c>,
@@ -57,6 +58,7 @@ impl<'c> Statements<'c> {
                  SET attempts = excluded.attempts, due = excluded.due, outgoing = excluded.outgoing",
             )?,
             settle: prepare("DELETE FROM outbox WHERE effect = ?1 AND sink = ?2")?,
+            retry: prepare("UPDATE outbox SET attempts = ?3, due = ?4 WHERE effect = ?1 AND sink = ?2")?,
             dead_letter: prepare(
                 "INSERT INTO dead_letters (partition, sequence, at, deployment, key, reason, message, evidence)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -102,6 +104,9 @@ impl<'c> Statements<'c> {
         }
         for row in &commit.outbox {
             self.send(partition, row)?;
+        }
+        for row in &commit.retried {
+            self.retry.execute(params![row.effect.0, row.sink, row.attempts, row.due.0])?;
         }
         for row in &commit.dead_letters {
             self.bury(partition, row)?;

@@ -18,6 +18,8 @@ pub struct Commit {
     pub outbox: Vec<OutboxRow>,
     /// Outbox rows that are finished: (effect, sink).
     pub settled: Vec<(Id, Name)>,
+    /// Outbox rows that were tried and wait for their next attempt.
+    pub retried: Vec<Retry>,
     pub dead_letters: Vec<DeadLetterRow>,
     /// Keeps the partition's state as it was before this commit: the instant of the last record in it.
     pub checkpoint: Option<Instant>,
@@ -130,9 +132,18 @@ pub struct DecisionRow {
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutboxRow {
     pub outgoing: Outgoing,
-    /// Attempts so far; the row is put again with a higher number when it is to be retried.
+    /// Attempts that have ended.
     pub attempts: u32,
     /// Not before this.
+    pub due: Instant,
+}
+
+/// How often an effect was tried at a sink, and when it is again. Nothing happens where the row is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    pub effect: Id,
+    pub sink: Name,
+    pub attempts: u32,
     pub due: Instant,
 }
 

@@ -35,7 +35,7 @@ mod writer;
 
 pub use backup::{BackupError, backup};
 pub use checkpoint::{BadCheckpoint, unpack};
-pub use commit::{Change, Commit, ConfigurationRow, DeadLetterRow, DecisionRow, JournalRow, OutboxRow, Table};
+pub use commit::{Change, Commit, ConfigurationRow, DeadLetterRow, DecisionRow, JournalRow, OutboxRow, Retry, Table};
 pub use connection::Medium;
 pub use entry::{Checkpoint, DeadLetterHead, JournalEntry, Loaded, Placed, StateRow, Visit};
 pub use error::Error;

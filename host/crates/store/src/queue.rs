@@ -227,6 +227,6 @@ fn weight(commit: &Commit) -> usize {
     let decisions: usize = commit.decisions.iter().map(|row| row.payload.len()).sum();
     let dead: usize = commit.dead_letters.iter().map(|row| row.case.len()).sum();
     // An outgoing is not encoded yet; its payloads are bounded, this is what a typical one takes.
-    let outbox = 512 * commit.outbox.len();
+    let outbox = 512 * commit.outbox.len() + 64 * commit.retried.len();
     journal + changes + decisions + dead + outbox + 1
 }

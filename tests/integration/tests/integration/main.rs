@@ -9,6 +9,7 @@ mod proxy;
 
 mod absent;
 mod clocks;
+mod delivery;
 mod disk;
 mod floods;
 mod holds;

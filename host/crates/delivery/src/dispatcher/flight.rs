@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::Name;
 use model::event::Outcome;
-use model::input::Settled;
+use model::input::{RETRYING, Settled};
 use tokio::sync::Notify;
 use tokio::task::JoinError;
 
@@ -129,8 +129,20 @@ impl Dispatcher {
         let due = now + wait.unwrap_or(scheduled);
         tracing::info!(sink = %key.sink, target = %key.target, effect = %head.outgoing.effect,
             attempt = head.attempts, %reason, again = %due, "sending again later");
+        // A momentary command's attempts say whether it is marked, and one that certainly did not leave is not.
+        let told = (!head.is_momentary()).then(|| Settled {
+            effect: head.outgoing.effect,
+            sink: key.sink.clone(),
+            outcome: Outcome::Other(RETRYING.into()),
+            reason: Some(reason),
+            attempt: head.attempts,
+            due: Some(due),
+        });
         lane.again(due);
         counts::add(&self.counters.retried);
+        if let Some(settled) = told {
+            self.tell(settled).await;
+        }
     }
 
     async fn finish(&mut self, key: &Key, outcome: Outcome, reason: Option<Name>) {
@@ -163,7 +175,10 @@ impl Dispatcher {
         self.held.remove(&id);
         self.recent.add(id.clone());
         let attempt = (row.attempts + made).max(1);
-        let settled = Settled { effect: id.0, sink: id.1, outcome, reason, attempt };
+        self.tell(Settled { effect: id.0, sink: id.1, outcome, reason, attempt, due: None }).await;
+    }
+
+    async fn tell(&mut self, settled: Settled) {
         // With nobody to report to, sending on would repeat everything at the next start.
         if self.results.send(settled).await.is_err() {
             self.closing = true;

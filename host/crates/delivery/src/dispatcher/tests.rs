@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use model::input::RETRYING;
 use model::outgoing::{Outgoing, OutgoingBody};
 use model::{DeviceNo, Id, limits};
 
@@ -121,13 +122,27 @@ impl World {
 
     /// The next end, removed from the outbox as the host's commit would.
     async fn end(&mut self) -> (Id, String, Option<String>, u32) {
-        let settled = self.results.recv().await.expect("the dispatcher lives");
+        let settled = loop {
+            let settled = self.results.recv().await.expect("the dispatcher lives");
+            match &settled.outcome {
+                Outcome::Other(word) if &**word == RETRYING => self.retry(&settled),
+                _ => break settled,
+            }
+        };
         if !matches!(settled.outcome, Outcome::Other(_)) {
             let mut outbox = self.outbox.lock().expect("no panic");
             outbox.retain(|row| (row.outgoing.effect, &row.outgoing.sink) != (settled.effect, &settled.sink));
         }
         let word = settled.outcome.word().to_owned();
         (settled.effect, word, settled.reason.map(|reason| reason.to_string()), settled.attempt)
+    }
+
+    /// The outbox learns of an attempt, as by the host's commit.
+    fn retry(&self, settled: &Settled) {
+        let mut outbox = self.outbox.lock().expect("no panic");
+        for row in outbox.iter_mut().filter(|row| row.outgoing.effect == settled.effect) {
+            (row.attempts, row.due) = (settled.attempt, settled.due.expect("it says when"));
+        }
     }
 
     fn counts(&self) -> Counts {
@@ -206,6 +221,26 @@ async fn a_retry_keeps_its_id_and_holds_back_those_behind_it() {
     assert_eq!(world.end().await, end(2, "accepted", None, 1));
     assert_eq!(world.seen(4).await, [effect(1), effect(1), effect(1), effect(2)]);
     assert_eq!(world.counts().retried, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_and_waits_survive_a_restart() {
+    let mut first = world();
+    first.answer(1, [passing(Reached::No)]);
+    first.run();
+    first.commit(vec![row(1, "a")]);
+    let told = first.results.recv().await.expect("the dispatcher lives");
+    assert_eq!((told.outcome.word(), told.attempt, told.due), ("retrying", 1, Some(Instant(60_000_000))));
+    first.retry(&told);
+    first.handle.stop().await;
+    let mut second = world();
+    second.answer(1, [passing(Reached::No)]);
+    second.outbox = first.outbox.clone();
+    let rows = second.outbox.lock().expect("no panic").clone();
+    second.run();
+    second.commit(rows);
+    assert_eq!(second.end().await, end(1, "accepted", None, 3));
+    assert_eq!(second.seconds(), 120, "the first wait to its end, then the second one");
 }
 
 #[tokio::test(start_paused = true)]

@@ -47,6 +47,32 @@ fn an_effect_may_be_sent_at_its_expiry_and_not_after_it() {
 }
 
 #[test]
+fn a_notification_waits_as_long_as_a_webhook_is_tried() {
+    let notification = |expires_at| {
+        let mut row = row(1, expires_at);
+        let outgoing = Outgoing {
+            body: OutgoingBody::Notification {
+                template: "t".into(),
+                class: model::notification::Class::Service,
+                group: "g".into(),
+                parameters: Vec::new(),
+                urgency: model::effect::Urgency::Normal,
+                because: None,
+            },
+            ..(*row.outgoing).clone()
+        };
+        row = Row::new(OutboxRow { outgoing, attempts: 0, due: Instant(0) });
+        row.last
+    };
+    let longest: u64 = crate::retry::WEBHOOK.iter().map(|wait| wait.0 + wait.0 / 10).sum();
+    assert!(longest <= limits::NOTIFICATION_AGE.0, "the last attempt is within its age");
+    assert_eq!(notification(None), Instant(0) + limits::NOTIFICATION_AGE);
+    let week = Instant(0) + Span::from_days(7);
+    assert_eq!(notification(Some(week)), week, "its own end counts");
+    assert_eq!(row(1, Some(week)).last, Instant(0) + limits::OUTBOX_AGE, "others end within a day");
+}
+
+#[test]
 fn an_effect_without_expiry_waits_a_day() {
     let mut lane = Lane::default();
     lane.push(row(1, None));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use model::outgoing::Outgoing;
-use model::{Id, Instant, Name, Span, limits};
+use model::{Id, Instant, Name, Span};
 use reqwest::{StatusCode, Url, header, redirect};
 
 use crate::sink::Pending;
@@ -17,7 +17,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Groups that are notified at the same time by one webhook.
 const CONCURRENCY: usize = 8;
 /// Longest wait that a receiver may ask for.
-const ASKED_LONGEST: Span = limits::OUTBOX_AGE;
+const ASKED_LONGEST: Span = Span::from_hours(24);
 
 /// One receiver.
 pub struct Options {

@@ -33,7 +33,8 @@ fn a_command_is_confirmed_by_what_the_device_reports() {
     bench.live(1, 20.0);
     let effect =
         bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).next().expect("a command").outgoing.effect;
-    let settled = Settled { effect, sink: "mqtt".into(), outcome: Outcome::Accepted, reason: None, attempt: 1 };
+    let settled =
+        Settled { effect, sink: "mqtt".into(), outcome: Outcome::Accepted, reason: None, attempt: 1, due: None };
     bench.take(Body::Settled(settled), 1, None);
     let switch = Reading {
         capability: capability("switch"),
@@ -61,6 +62,7 @@ fn a_command_that_nobody_confirms_is_sent_again_and_then_fails() {
             outcome: Outcome::Accepted,
             reason: None,
             attempt: 1,
+            due: None,
         };
         bench.take(Body::Settled(settled), at, None).advance(at + 1);
     }
@@ -77,7 +79,8 @@ fn a_command_whose_effect_is_never_reported_ends_when_it_was_taken() {
     bench.live(1, 20.0);
     let effect =
         bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).next().expect("a command").outgoing.effect;
-    let settled = Settled { effect, sink: "mqtt".into(), outcome: Outcome::Accepted, reason: None, attempt: 1 };
+    let settled =
+        Settled { effect, sink: "mqtt".into(), outcome: Outcome::Accepted, reason: None, attempt: 1, due: None };
     bench.take(Body::Settled(settled), 1, None).advance(60);
     let accounts = bench.engine.accounts();
     assert_eq!((accounts.accepted, accounts.failed, accounts.waiting), (1, 0, 0));
@@ -114,6 +117,27 @@ fn an_action_that_is_not_declared_leaves_only_where_there_is_a_way_for_it() {
     let row = bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).next().expect("a command");
     let OutgoingBody::Command { action, momentary, .. } = &row.outgoing.body else { panic!("a command") };
     assert_eq!((&**action, *momentary), ("dim", false));
+}
+
+#[test]
+fn an_attempt_that_is_followed_by_another_keeps_its_number_in_the_outbox() {
+    let mut bench = Bench::new(1, vec![(deployment("d", vec![each_reading()]), command_rule)]);
+    bench.live(1, 20.0);
+    let effect =
+        bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).next().expect("a command").outgoing.effect;
+    let tried = |effect| Settled {
+        effect,
+        sink: "mqtt".into(),
+        outcome: Outcome::Other(model::input::RETRYING.into()),
+        reason: Some("busy".into()),
+        attempt: 3,
+        due: Some(minute(7)),
+    };
+    bench.take(Body::Settled(tried(effect)), 1, None).take(Body::Settled(tried(model::Id([9; 16]))), 1, None);
+    let retried: Vec<_> = bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.retried).collect();
+    assert_eq!(retried.len(), 1, "one that nobody waits for is not kept");
+    assert_eq!((retried[0].effect, retried[0].attempts, retried[0].due), (effect, 3, minute(7)));
+    assert_eq!(bench.engine.accounts().waiting, 1);
 }
 
 #[test]
@@ -187,8 +211,14 @@ fn a_momentary_command_is_marked_before_it_is_sent() {
     let first = row(&bench);
     assert_eq!(first.attempts, 0);
     let sending = Outcome::Other("sending".into());
-    let marked =
-        Settled { effect: first.outgoing.effect, sink: "mqtt".into(), outcome: sending, reason: None, attempt: 1 };
+    let marked = Settled {
+        effect: first.outgoing.effect,
+        sink: "mqtt".into(),
+        outcome: sending,
+        reason: None,
+        attempt: 1,
+        due: None,
+    };
     bench.take(Body::Settled(marked), 1, None);
     let second = row(&bench);
     assert_eq!((second.attempts, second.outgoing.effect), (1, first.outgoing.effect));

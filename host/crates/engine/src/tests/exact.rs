@@ -40,10 +40,30 @@ fn set() -> Vec<(Deployment, Rule)> {
         (everywhere("a", vec![each_reading(), hot]), timing),
         (listener, timing),
         (everywhere("c", vec![Kind::Silence { duration: Span::from_mins(7) }]), command_rule),
+        (everywhere("d", vec![every_ten_minutes()]), timing),
     ]
 }
 
-/// A run with readings, gaps, restarts and results of sinks.
+fn every_ten_minutes() -> Kind {
+    Kind::Schedule(Schedule {
+        cron: "*/10 * * * *".into(),
+        zone: "UTC".into(),
+        overdue: Overdue::Fire,
+        spring: Spring::After,
+        autumn: None,
+    })
+}
+
+/// A start at which the wall clock is not believed, a reading, and the operator's word.
+fn doubted_start(bench: &mut Bench, n: i64) {
+    let (engine, zones) = ("test".into(), "test".into());
+    bench.take(Body::Host(HostEvent::Started { engine, zones, configuration: None, doubted: true }), n + 1, None);
+    bench.take(Body::Host(HostEvent::CaughtUp), n + 1, None).take(reading(DeviceNo(1), 21.0), n + 1, None);
+    let accepted = HostEvent::ClockAccepted { from: minute(n + 2), operator: true };
+    bench.advance(n + 2).take(Body::Host(accepted), n + 3, None);
+}
+
+/// A run with readings, gaps, restarts, results of sinks and a wall clock that steps and is doubted.
 fn run(partitions: u16) -> Bench {
     let mut bench = Bench::new(partitions, set());
     bench.take(started(), 0, None).take(Body::Host(HostEvent::CaughtUp), 0, None);
@@ -53,12 +73,20 @@ fn run(partitions: u16) -> Bench {
         let effects: Vec<_> = bench.turns.last().into_iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).collect();
         for effect in effects.iter().map(|row| row.outgoing.effect).collect::<Vec<_>>() {
             let outcome = if n % 5 == 0 { Outcome::Failed } else { Outcome::Accepted };
-            let settled = Settled { effect, sink: "mqtt".into(), outcome, reason: None, attempt: 1 };
+            let settled = Settled { effect, sink: "mqtt".into(), outcome, reason: None, attempt: 1, due: None };
             bench.take(Body::Settled(settled), n, None);
         }
         if n % 37 == 0 {
             bench.crash(partitions, set());
-            bench.take(started(), n + 3, None).take(Body::Host(HostEvent::CaughtUp), n + 3, None);
+            if n == 111 {
+                doubted_start(&mut bench, n);
+            } else {
+                bench.take(started(), n + 3, None).take(Body::Host(HostEvent::CaughtUp), n + 3, None);
+            }
+        }
+        if n % 45 == 0 {
+            let ahead = if n % 2 == 0 { -1_500_000_000 } else { 2_400_000_000 };
+            bench.take(Body::Host(HostEvent::ClockStepped { ahead }), n, None);
         }
         if n % 11 == 0 {
             bench.advance(n);

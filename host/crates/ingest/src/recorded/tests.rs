@@ -167,6 +167,7 @@ fn every_kind_of_input_reads_back_as_it_was_written() {
         outcome: Outcome::Other("sending".into()),
         reason: Some("because".into()),
         attempt: 2,
+        due: None,
     };
     for body in [
         Body::Availability { device: DeviceNo(1), available: false },

@@ -18,8 +18,8 @@ use model::{Id, Instant, Span};
 use tempfile::TempDir;
 
 use crate::{
-    Change, Commit, DeadLetterRow, DecisionRow, Done, FILE_NAME, JournalRow, Options, OutboxRow, Reader, Store, Table,
-    Writer,
+    Change, Commit, DeadLetterRow, DecisionRow, Done, FILE_NAME, JournalRow, Options, OutboxRow, Reader, Retry, Store,
+    Table, Writer,
 };
 
 const OPTIONS: Options = Options {

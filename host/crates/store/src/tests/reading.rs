@@ -14,6 +14,7 @@ fn a_commit_is_read_back_whole() {
         decisions: vec![decision(1, true), decision(2, false)],
         outbox: vec![outgoing("one", "mqtt:shop"), outgoing("two", "hook")],
         settled: vec![],
+        retried: Vec::new(),
         dead_letters: vec![dead_letter(2)],
         ..Commit::default()
     };

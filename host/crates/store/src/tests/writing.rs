@@ -43,6 +43,21 @@ fn turns_of_all_threads_are_committed_and_acknowledged_in_order() {
 }
 
 #[test]
+fn an_attempt_is_kept_in_its_row_and_makes_none() {
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    let row = outgoing("effect", "hook");
+    let (effect, sink) = (row.outgoing.effect, row.outgoing.sink.clone());
+    commit(&writer, Commit { outbox: vec![row.clone()], ..counting(0, 1) });
+    let tried = Retry { effect, sink, attempts: 4, due: second(99) };
+    let nobody = Retry { effect: model::Id([9; 16]), ..tried.clone() };
+    commit(&writer, Commit { retried: vec![tried, nobody], ..counting(0, 2) });
+    let kept: Vec<_> = reader.outbox().expect("reads").into_iter().map(|placed| placed.row).collect();
+    assert_eq!(kept, [OutboxRow { attempts: 4, due: second(99), ..row }]);
+    writer.stop().expect("stops");
+}
+
+#[test]
 fn a_lingering_commit_takes_company_and_a_stop_does_not_wait_for_it() {
     let folder = folder();
     let options = Options { linger: Span::from_hours(1), ..OPTIONS };

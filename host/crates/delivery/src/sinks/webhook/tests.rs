@@ -219,7 +219,7 @@ async fn only_success_counts_and_each_answer_has_its_meaning() {
 async fn all_attempts_carry_one_id_and_one_body() {
     let mut receiver = receiver(&[(500, None), (503, None)]).await;
     let sink: Arc<dyn sink::Sink> = Arc::new(webhook(&receiver.url));
-    let (results, mut ends) = mpsc::channel(4);
+    let (results, mut ends) = mpsc::channel(8);
     let start = tokio::time::Instant::now();
     let (dispatcher, handle) = Dispatcher::new(crate::Options {
         sinks: vec![sink],
@@ -238,8 +238,10 @@ async fn all_attempts_carry_one_id_and_one_body() {
         seen.push((request.headers["webhook-id"].clone(), request.body));
     }
     assert!(seen.iter().all(|attempt| *attempt == seen[0]));
-    let end = ends.recv().await.expect("an end");
-    assert_eq!((end.outcome.word(), end.attempt), ("accepted", 3));
+    for (attempt, word) in [(1, "retrying"), (2, "retrying"), (3, "accepted")] {
+        let end = ends.recv().await.expect("a report");
+        assert_eq!((end.outcome.word(), end.attempt, end.due.is_some()), (word, attempt, word == "retrying"));
+    }
     handle.stop().await;
     task.await.expect("ended");
 }

@@ -1,0 +1,128 @@
+//! What leaves: commands that no device declares, and attempts that outlive the process.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use crate::broker::Broker;
+use crate::client::{Mqtt, now, wait_until};
+use crate::holds::{DEPLOYMENT, mosquitto};
+use crate::host::Host;
+
+fn open_window(client: &Mqtt) -> Result<()> {
+    client.publish("home/radiator", r#"{"setpoint":21}"#)?;
+    client.publish("home/window", r#"{"open":false}"#)?;
+    client.publish("home/window", r#"{"open":true}"#)
+}
+
+#[test]
+fn an_action_that_no_device_declares_leaves_as_our_own_json() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Broker::start(folder.path())?;
+    let devices: Vec<String> = mosquitto(broker.port).lines().map(str::to_owned).collect();
+    let undeclared = devices.into_iter().filter(|line| !line.starts_with("commands.")).collect::<Vec<_>>().join("\n");
+    let text = format!("[commands]\ntopic = \"devices/{{device}}/commands\"\n\n{undeclared}\n");
+    let mut host = Host::new(folder.path(), &text)?;
+    host.deploy("heating", "thermostat-window", DEPLOYMENT)?;
+    host.start()?;
+    let client = Mqtt::connect(broker.port, "home", "devices/#")?;
+    open_window(&client)?;
+    let heard = client.hears("the heating is turned down", |heard| !heard.is_empty())?;
+    assert_eq!(heard[0].topic, "devices/radiator/commands");
+    let command: serde_json::Value = serde_json::from_str(&heard[0].payload)?;
+    assert_eq!((&command["device"], &command["action"]), (&"radiator".into(), &"set".into()), "{command}");
+    assert_eq!(command["arguments"]["value"].as_f64(), Some(7.0), "{command}");
+    assert_eq!(command["id"].as_str(), heard[0].effect.as_deref(), "the id is in the payload too");
+    host.stop()
+}
+
+/// Answers every request with an error, and notes when it came and under which id.
+#[derive(Clone)]
+struct Broken {
+    port: u16,
+    asked: Arc<Mutex<Vec<(Instant, String)>>>,
+}
+
+impl Broken {
+    fn start() -> Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).context("failed to listen for webhooks")?;
+        let port = listener.local_addr().context("failed to listen for webhooks")?.port();
+        let receiver = Self { port, asked: Arc::default() };
+        let answering = receiver.clone();
+        // Ends with the process.
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                // A client that was killed in the middle of a request is no request.
+                let _ = answering.answer(stream);
+            }
+        });
+        Ok(receiver)
+    }
+
+    fn answer(&self, mut stream: std::net::TcpStream) -> std::io::Result<()> {
+        let mut reader = BufReader::new(stream.try_clone()?);
+        let (mut id, mut length, mut line) = (String::new(), 0, String::new());
+        while reader.read_line(&mut line)? > 2 {
+            let lower = line.trim().to_lowercase();
+            if let Some(value) = lower.strip_prefix("webhook-id:") {
+                id = value.trim().to_owned();
+            }
+            if let Some(value) = lower.strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap_or(0);
+            }
+            line.clear();
+        }
+        std::io::copy(&mut reader.take(length), &mut std::io::sink())?;
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push((now(), id));
+        stream.write_all(b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+    }
+
+    fn asked(&self) -> Vec<(Instant, String)> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// The attempts that the journal knows to have failed.
+fn attempts(host: &Host) -> Result<Vec<u64>> {
+    let output = host.command(&["journal", "export"])?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let lines = text.lines().map(serde_json::from_str::<serde_json::Value>).collect::<Result<Vec<_>, _>>()?;
+    let due = lines.iter().filter(|line| line["completion"]["due"].is_string());
+    Ok(due.filter_map(|line| line["completion"]["attempt"].as_u64()).collect())
+}
+
+#[test]
+fn attempts_and_waits_of_a_webhook_survive_kill_9() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Broker::start(folder.path())?;
+    let receiver = Broken::start()?;
+    std::fs::write(folder.path().join("secret"), "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3")?;
+    std::fs::create_dir_all(folder.path().join("templates"))?;
+    let template =
+        "class = \"service\"\npurpose = \"comfort\"\ntext.en = { title = \"Open\", body = \"{{ windows }}\" }\n";
+    std::fs::write(folder.path().join("templates/window-open.toml"), template)?;
+    let people = format!(
+        "\n[[sink]]\nname = \"hook\"\nwebhook = {{ url = \"http://127.0.0.1:{}/hook\", secret-file = \"secret\" }}\n\
+         \n[[group]]\nname = \"household\"\nsinks = [\"hook\"]\n",
+        receiver.port
+    );
+    let mut host = Host::new(folder.path(), &(mosquitto(broker.port) + &people))?;
+    let told = DEPLOYMENT.replace("open-for = \"3s\"", "open-for = \"1s\"\nremind-after = \"1s\"")
+        + "notifications = [\"window-open\"]\n";
+    host.deploy("heating", "thermostat-window", &told)?;
+    host.start()?;
+    let client = Mqtt::connect(broker.port, "home", "home/radiator/set")?;
+    open_window(&client)?;
+    wait_until("the first attempt is journalled", || Ok(attempts(&host)? == [1]))?;
+    host.kill()?;
+    host.start()?;
+    wait_until("the second attempt is journalled", || Ok(attempts(&host)? == [1, 2]))?;
+    let asked = receiver.asked();
+    assert_eq!(asked.len(), 2);
+    assert_eq!(asked[0].1, asked[1].1, "one id over all attempts");
+    assert!(asked[1].0 - asked[0].0 >= Duration::from_millis(4_900), "the wait of five seconds goes on");
+    host.stop()
+}
