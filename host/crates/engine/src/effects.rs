@@ -88,8 +88,9 @@ impl Partition {
         let plan = Arc::clone(&self.plan);
         let spec = &plan.deployments[case.wake.deployment as usize].spec;
         let effect = &case.proposal.effect;
+        let wall = self.wall.doubted.is_none().then(|| self.wall.at(self.clock));
         passage.ask(&GATES.capability, || match effect {
-            Effect::Command(command) => capability::command(spec, command, device),
+            Effect::Command(command) => capability::command(spec, command, device, wall),
             Effect::Notification(notification) => capability::notification(spec, notification),
             Effect::Publish(message) => capability::publish(&plan, spec, message),
             Effect::Emit(emission) => capability::emit(spec, emission),

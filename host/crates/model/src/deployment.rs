@@ -187,6 +187,27 @@ pub struct CommandGrant {
     pub arguments: BTreeMap<Name, ArgumentRange>,
     /// Inclusive, 1 to 16; the upper end is the default.
     pub priority: (u8, u8),
+    /// When it may be given; none: at any time.
+    #[serde(default)]
+    pub hours: Option<Hours>,
+}
+
+/// Hours of the day by the wall clock of a zone, in minutes since midnight: from the first on, before the second. Where
+/// the first is later they run over midnight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hours {
+    pub from: u16,
+    pub to: u16,
+    /// IANA name.
+    pub zone: Name,
+}
+
+impl Hours {
+    /// Whether a minute of the day lies within.
+    #[must_use]
+    pub fn hold(&self, minute: u16) -> bool {
+        if self.from <= self.to { self.from <= minute && minute < self.to } else { minute >= self.from || minute < self.to }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::deployment::{ArgumentRange, CommandGrant, Grants, NotificationGrant, Role};
+use model::deployment::{ArgumentRange, CommandGrant, Grants, Hours, NotificationGrant, Role};
 use model::{Name, topic};
 
 use super::filters::covers;
@@ -10,7 +10,7 @@ use super::{DeploymentFile, Installation, bindings};
 use crate::document::Path;
 use crate::manifest::{Asked, Manifest, commands};
 use crate::problem::Problem;
-use crate::schema::range;
+use crate::schema::{hours, range};
 
 /// Requested ∩ granted. A grant that was not asked for, or leaves nothing, is a problem.
 pub(super) fn intersect(
@@ -66,9 +66,30 @@ impl Meeting<'_> {
             }
             self.check_members(roles, &role, &action, &path);
             let arguments = self.arguments(requested, arguments, &path);
-            granted.push(CommandGrant { role, action, arguments, priority });
+            let hours = self.hours_of(&role, &action);
+            granted.push(CommandGrant { role, action, arguments, priority, hours });
         }
+        self.check_hours(&granted);
         granted
+    }
+
+    /// The table of keys has checked their form.
+    fn hours_of(&self, role: &Name, action: &Name) -> Option<Hours> {
+        let (from, to) = hours(self.file.grants.hours.get(&*format!("{role}:{action}"))?)?;
+        let zone = self.file.grants.zone.as_ref().unwrap_or(self.installation.zone);
+        Some(Hours { from, to, zone: zone.clone() })
+    }
+
+    /// Hours of a command that is not granted would bind nothing.
+    fn check_hours(&mut self, granted: &[CommandGrant]) {
+        let known: Vec<_> = granted.iter().map(|grant| format!("{}:{}", grant.role, grant.action)).collect();
+        for written in self.file.grants.hours.keys().filter(|written| !known.contains(&written.to_string())) {
+            let problem = self.file.problem(&at("hours").key(written), format!("`{written}` is not granted"));
+            self.problems.push(problem.near(written, known.iter().map(String::as_str)));
+        }
+        if self.file.grants.zone.is_some() && self.file.grants.hours.is_empty() {
+            self.problem(&at("zone"), "there are no `hours` that it would be the zone of");
+        }
     }
 
     /// A device that lacks the action could never do what is granted.

@@ -34,4 +34,7 @@ pub(crate) struct Grants {
     pub(crate) publish: Vec<Name>,
     pub(crate) emit: Vec<Name>,
     pub(crate) priority: String,
+    /// By role and action.
+    pub(crate) hours: BTreeMap<Name, String>,
+    pub(crate) zone: Option<Name>,
 }

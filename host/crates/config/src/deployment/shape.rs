@@ -62,5 +62,12 @@ pub(crate) static GRANTS: Shape = Shape {
             "\"9..16\"",
             "priorities of its commands, whole numbers within 1..16; the lower wins, the upper end is used where the rule names none",
         ),
+        default(
+            "hours",
+            Kind::Map(Form::RoleAction, &Kind::Text(Form::Hours)),
+            "{}",
+            "when a granted command may be given, by ROLE:ACTION: from the first minute on, before the second; commands that are not listed may be given at any time",
+        ),
+        otherwise("zone", Kind::Text(Form::Zone), "the host's", "civil time of `hours`"),
     ],
 };

@@ -1,5 +1,6 @@
 //! Deployments: what binds and what is left of powers. Refusals are fixtures.
 
+use model::deployment::Hours;
 use model::{Deployment, DeviceNo};
 
 use super::*;
@@ -94,6 +95,30 @@ fn the_narrower_of_request_and_grant_is_left() {
     assert_eq!(left("\"0..50\"", "[10, 60]"), text("{\"value\": OneOf([Integer(10)])}"));
     assert_eq!(left("[\"low\", \"high\"]", "[\"high\"]"), text("{\"value\": OneOf([Text(\"high\")])}"));
     assert!(left("\"0..50\"", "\"51..60\"").is_err());
+}
+
+#[test]
+fn hours_belong_to_a_granted_command_and_to_a_zone() {
+    let siren = "[[device]]\nid = \"siren\"\nkind = \"siren\"\n[device.commands.on]\nmomentary = true\n\
+        topic = \"siren\"\npayload = \"ON\"\n[roles]\nalarm = [\"siren\"]\n";
+    let hours = |grants: &str| {
+        let rule = "[roles.alarm]\n[requests]\ncommands = [\"alarm:on\"]\n";
+        let scenario = format!("[site]\nzone = \"Europe/Berlin\"\n{siren}[grants]\ncommands = [\"alarm:on\"]\n{grants}");
+        deploy(rule, &scenario).map(|deployment| deployment.grants.commands[0].hours.clone())
+    };
+    let expected = |from, to, zone: &str| Ok(Some(Hours { from, to, zone: zone.into() }));
+    assert_eq!(hours(""), Ok(None));
+    assert_eq!(hours("hours = { \"alarm:on\" = \"07:00-22:30\" }\n"), expected(420, 1_350, "Europe/Berlin"));
+    let zoned = "hours = { \"alarm:on\" = \"22:00-06:00\" }\nzone = \"UTC\"\n";
+    assert_eq!(hours(zoned), expected(1_320, 360, "UTC"));
+    assert_eq!(hours("hours = { \"alarm:on\" = \"00:00-24:00\" }\n"), expected(0, 1_440, "Europe/Berlin"));
+    for wrong in ["7:00-22:00", "07:00-07:00", "24:00-06:00", "07:00-24:01", "07:60-22:00", "07:00"] {
+        let message = hours(&format!("hours = {{ \"alarm:on\" = \"{wrong}\" }}\n")).expect_err(wrong);
+        assert!(message.contains("expected hours of the day"), "{message}");
+    }
+    let message = hours("hours = { \"alarm:off\" = \"07:00-22:00\" }\n").expect_err("not granted");
+    assert!(message.contains("`alarm:off` is not granted, did you mean \"alarm:on\"?"), "{message}");
+    assert!(hours("zone = \"UTC\"\n").is_err());
 }
 
 #[test]

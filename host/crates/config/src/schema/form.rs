@@ -38,6 +38,8 @@ pub(crate) enum Form {
     Locale,
     /// `low..high`.
     Range,
+    /// Hours of the day, `HH:MM-HH:MM`.
+    Hours,
     Selector,
     /// A file, relative to the one that names it.
     File,
@@ -83,6 +85,7 @@ impl Form {
             Self::WebUrl => "an address that starts with http:// or https://",
             Self::Locale => "a locale, such as en or de-AT",
             Self::Range => "a range with both ends, such as 0..50",
+            Self::Hours => "hours of the day, such as 07:00-22:00, or 22:00-06:00 over midnight",
             Self::Selector => "a selector, such as kind = 'siren' and site = 'truck-7'",
             Self::File => "a file, relative to the folder of this one",
             Self::RoleAction => "ROLE:ACTION, such as alarm:on",
@@ -115,11 +118,25 @@ impl Form {
             Self::WebUrl => ["http://", "https://"].iter().any(|p| text.strip_prefix(p).is_some_and(is_authority)),
             Self::Locale => is_locale(text),
             Self::Range => range(text).is_some(),
+            Self::Hours => hours(text).is_some(),
             Self::Selector => return Selector::from_str(text).map(drop).map_err(|e| selector_words(text, &e)),
             Self::RoleAction => text.split_once(':').is_some_and(|(role, action)| is_kebab(role) && is_kebab(action)),
         };
         if ok { Ok(()) } else { Err(format!("`{text}`: expected {}", self.words()).into()) }
     }
+}
+
+/// Both ends of hours of the day, in minutes since midnight; the second may be 24:00.
+pub(crate) fn hours(text: &str) -> Option<(u16, u16)> {
+    let minutes = |text: &str| -> Option<u16> {
+        let (hour, minute) = text.split_once(':')?;
+        let number = |text: &str| (text.len() == 2).then(|| text.parse::<u16>().ok()).flatten();
+        let minutes = number(hour)? * 60 + number(minute).filter(|minute| *minute < 60)?;
+        (minutes <= 24 * 60).then_some(minutes)
+    };
+    let (from, to) = text.split_once('-')?;
+    let (from, to) = (minutes(from).filter(|from| *from < 24 * 60)?, minutes(to)?);
+    (from != to).then_some((from, to))
 }
 
 fn version_words(text: &str, error: &semver::Error) -> Wrong {

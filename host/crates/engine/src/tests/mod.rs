@@ -4,6 +4,7 @@ mod conditions;
 mod containment;
 mod effects;
 mod exact;
+mod hours;
 mod order;
 mod timers;
 mod wall;
@@ -133,6 +134,7 @@ fn deployment(name: &str, kinds: Vec<Kind>) -> Deployment {
                 action: "on".into(),
                 arguments: BTreeMap::new(),
                 priority: (9, 16),
+                hours: None,
             }],
             notifications: vec![NotificationGrant {
                 template: "offer".into(),
