@@ -10,6 +10,9 @@ use store::{Health, Reader, Table};
 use super::{Doors, ask};
 use crate::system_clock::{Trust, boot};
 
+/// A session may be lost once for many reasons; twice is how the broker is set up.
+const SESSIONS_LOST: u64 = 2;
+
 impl Views for Doors {
     fn readiness(&self) -> Readiness {
         let mut checks = vec![match self.writer.health().get() {
@@ -100,6 +103,7 @@ impl Views for Doors {
                         "received": counts.received,
                         "acknowledged": counts.acknowledged,
                         "redelivered": counts.redelivered,
+                        "sessions-lost": counts.sessions_lost,
                         "qos0": counts.qos0,
                         "rejected": counts.rejected,
                     })
@@ -113,11 +117,22 @@ impl Views for Doors {
                 "deployments": self.live.deployments().len(),
                 "devices": self.live.devices().len(),
                 "sources": sources,
+                "findings": self.statuses.iter().filter_map(forgetful).collect::<Vec<_>>(),
                 "store": serde_json::to_value(&stat).map_err(|error| Error::Failed(error.to_string()))?,
                 "limits": limits(),
             }))
         })
     }
+}
+
+/// A broker that forgot our session more than once keeps none over its own restarts: what it took meanwhile is lost.
+fn forgetful(status: &ingest::status::Status) -> Option<Check> {
+    let lost = status.counts().sessions_lost;
+    let detail = format!(
+        "the broker has forgotten our session {lost} times: what it took meanwhile is lost. mosquitto needs \
+         `persistence true` and a `persistence_location` that its own user can write"
+    );
+    (lost >= SESSIONS_LOST).then(|| Check { name: "session".to_owned(), ok: false, detail: Some(detail) })
 }
 
 /// A device's twin, as the store has it: the newest of those that partitions keep.

@@ -1,6 +1,7 @@
 //! `pointsman doctor`: the facts about a host that somebody who helps would ask for first.
 
 mod checks;
+mod places;
 
 use anyhow::{Result, bail};
 use serde_json::{Value as Json, json};
@@ -33,7 +34,7 @@ pub(crate) struct Doctor {
 impl Doctor {
     pub(crate) fn run(self) -> Result<()> {
         let host = reach::read_host(&self.config)?;
-        let report = reach::block_on(async {
+        let mut report = reach::block_on(async {
             match Reach::of(&host).await? {
                 Reach::Running(client) => {
                     if self.accept_clock {
@@ -45,6 +46,7 @@ impl Doctor {
                 Reach::Stopped => Ok(stopped(&host).await),
             }
         })?;
+        report["effect-id"] = places::without(&host);
         if self.json {
             output::print(&report)
         } else {
@@ -69,7 +71,11 @@ async fn running(client: &server::client::Client) -> Result<Json> {
         Err(error) => return Err(error.into()),
     };
     report["running"] = json!(true);
-    report["checks"] = json!(readiness.checks);
+    let mut checks = json!(readiness.checks);
+    if let (Some(checks), Some(findings)) = (checks.as_array_mut(), report["findings"].as_array_mut()) {
+        checks.append(findings);
+    }
+    report["checks"] = checks;
     Ok(report)
 }
 
@@ -114,6 +120,12 @@ fn lines(report: &Json) -> String {
     }
     for source in report["sources"].as_array().into_iter().flatten() {
         lines.push(format!("source {source}"));
+    }
+    for (place, devices) in report["effect-id"].as_object().into_iter().flatten() {
+        let devices: Vec<_> = devices.as_array().into_iter().flatten().map(text).collect();
+        if !devices.is_empty() {
+            lines.push(format!("effect id {place}: {}", devices.join(", ")));
+        }
     }
     lines.push("limits".to_owned());
     for (name, limit) in report["limits"].as_object().into_iter().flatten() {

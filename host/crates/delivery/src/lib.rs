@@ -26,6 +26,7 @@ use std::sync::Arc;
 pub use counts::Counts;
 pub use dispatcher::{Dispatcher, Options, Source, Unreadable};
 pub use handle::Handle;
+pub use rendering::carries_effect;
 pub use secret::Secret;
 pub use sink::{Failure, Reached, Sink};
 pub use sinks::{capture::Capture, mqtt::Mqtt, topic::Topic, webhook::Webhook};

@@ -73,6 +73,15 @@ pub(crate) fn payload(environment: &Environment<'_>, template: &str, values: Val
     Ok(text)
 }
 
+/// Whether a payload's template has a place for the effect's id: by itself, or within the whole command.
+#[must_use]
+pub fn carries_effect(template: &str) -> bool {
+    let word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let inside = ["{{", "{%"].into_iter().flat_map(|mark| template.split(mark).skip(1));
+    let inside = inside.filter_map(|rest| rest.split('}').next());
+    inside.flat_map(|code| code.split(|letter| !word(letter))).any(|name| name == "effect" || name == "command")
+}
+
 /// Renders within the limits.
 pub(crate) fn render(template: &minijinja::Template<'_, '_>, values: Value) -> Result<String, Error> {
     let mut capped = Capped { bytes: Vec::new(), over: false };
@@ -188,6 +197,16 @@ mod tests {
         let text = check(r#"{"state":"{{ value }}"}"#, &[("value", r#"ON","admin":"yes"#.into())]).expect("renders");
         let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(json, serde_json::json!({"state": r#"ON","admin":"yes"#}));
+    }
+
+    #[test]
+    fn a_place_for_the_effect_is_a_placeholder_and_no_text() {
+        for with in ["{{ effect }}", r#"{"id":"{{effect}}"}"#, "{{ command }}", "{% if effect %}x{% endif %}"] {
+            assert!(carries_effect(with), "{with}");
+        }
+        for without in ["effect", "{{ value }}", r#"{"effect":{{ value }}}"#, "{{ effects }}", ""] {
+            assert!(!carries_effect(without), "{without}");
+        }
     }
 
     #[test]
