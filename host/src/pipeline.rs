@@ -159,7 +159,10 @@ impl Pipeline {
         tracing::warn!(wall = %standing.wall, "the system clock was accepted by the operator: timers and schedules go on");
         self.record(HostEvent::ClockAccepted { from, operator: true });
         self.wall = Wall::default();
-        Some(Ticket::new(move || drop(answer.send(Ok(())))))
+        Some(Ticket::new(move || {
+            // The asker may have gone.
+            let _ = answer.send(Ok(()));
+        }))
     }
 
     /// Tells the engine of a wall clock that has become possible, and of one that was stepped.

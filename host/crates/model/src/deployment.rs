@@ -206,7 +206,11 @@ impl Hours {
     /// Whether a minute of the day lies within.
     #[must_use]
     pub fn hold(&self, minute: u16) -> bool {
-        if self.from <= self.to { self.from <= minute && minute < self.to } else { minute >= self.from || minute < self.to }
+        if self.from <= self.to {
+            self.from <= minute && minute < self.to
+        } else {
+            minute >= self.from || minute < self.to
+        }
     }
 }
 

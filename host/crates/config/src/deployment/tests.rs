@@ -103,7 +103,8 @@ fn hours_belong_to_a_granted_command_and_to_a_zone() {
         topic = \"siren\"\npayload = \"ON\"\n[roles]\nalarm = [\"siren\"]\n";
     let hours = |grants: &str| {
         let rule = "[roles.alarm]\n[requests]\ncommands = [\"alarm:on\"]\n";
-        let scenario = format!("[site]\nzone = \"Europe/Berlin\"\n{siren}[grants]\ncommands = [\"alarm:on\"]\n{grants}");
+        let scenario =
+            format!("[site]\nzone = \"Europe/Berlin\"\n{siren}[grants]\ncommands = [\"alarm:on\"]\n{grants}");
         deploy(rule, &scenario).map(|deployment| deployment.grants.commands[0].hours.clone())
     };
     let expected = |from, to, zone: &str| Ok(Some(Hours { from, to, zone: zone.into() }));

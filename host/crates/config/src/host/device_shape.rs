@@ -82,7 +82,11 @@ static ACTION: Shape = Shape {
         ),
         default("momentary", Kind::Boolean, "false", "a pulse or a toggle: sent at most once, never confirmed"),
         required("topic", Kind::Text(Form::Topic), "the MQTT topic"),
-        required("payload", FREE, "what is sent; a template over the command's arguments, such as `{{ value }}`, and over `device`, `effect` (the id that stays the same on each attempt) and `command` (all of it as JSON)"),
+        required(
+            "payload",
+            FREE,
+            "what is sent; a template over the command's arguments, such as `{{ value }}`, and over `device`, `effect` (the id that stays the same on each attempt) and `command` (all of it as JSON)",
+        ),
     ],
 };
 

@@ -43,7 +43,7 @@ fn within(grant: &CommandGrant, command: &Command, wall: Option<Instant>) -> Ans
     let (low, high) = grant.priority;
     match command.priority {
         Some(priority) if !(low..=high).contains(&priority) => Err("priority-not-granted"),
-        _ if !grant.hours.as_ref().is_none_or(|hours| now_within(hours, wall)) => Err("hours"),
+        _ if grant.hours.as_ref().is_some_and(|hours| !now_within(hours, wall)) => Err("hours"),
         _ => Ok(()),
     }
 }

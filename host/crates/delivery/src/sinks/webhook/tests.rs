@@ -8,9 +8,9 @@ use axum::{Router, body::Body, body::Bytes, extract::State, routing::post};
 use model::effect::Urgency;
 use model::notification::{Class, Template, Text};
 use model::outgoing::OutgoingBody;
-use serde_json::json;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::*;
