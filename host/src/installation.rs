@@ -146,8 +146,8 @@ pub(crate) fn sink_of(connection: &str) -> Name {
 }
 
 /// The topic filters that some rule listens to.
-pub(crate) fn message_filters(deployments: &[Loaded]) -> Vec<Name> {
-    let triggers = deployments.iter().flat_map(|loaded| &loaded.spec.triggers);
+pub(crate) fn message_filters<'a>(deployments: impl IntoIterator<Item = &'a Arc<Deployment>>) -> Vec<Name> {
+    let triggers = deployments.into_iter().flat_map(|deployment| &deployment.triggers);
     let filters = triggers.filter_map(|trigger| match &trigger.kind {
         Kind::Message { filter, .. } => Some(filter.clone()),
         _ => None,

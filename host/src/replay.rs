@@ -1,5 +1,7 @@
 //! Replay: a recording through the same pipeline in virtual time, with nothing that could reach the world.
 
+use std::collections::HashSet;
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,19 +9,28 @@ use engine::digest::RunDigest;
 use engine::{Accounts, Engine, Persistence, Setup, SetupError, Turn};
 use ingest::DeviceMap;
 use ingest::recorded::{self, BadLines, FileReader, Kind};
-use model::{Decision, Input, Instant, Name, limits};
+use model::configuration::Joined;
+use model::guest::Program;
+use model::input::HostEvent;
+use model::{Configuration, Decision, Deployment, Device, DeviceNo, Input, Instant, Name, limits};
+
+use crate::installation::message_filters;
 
 /// What a replay is made of.
 pub(crate) struct Replay {
     engine: Engine,
+    /// What is in force, for devices that join.
+    configuration: Configuration,
+    programs: Vec<(Name, Arc<dyn Program>)>,
+    partitions: u16,
     map: DeviceMap,
     source: Name,
     clock: Instant,
     /// Inputs in the turn that runs.
     inputs: usize,
     batch: usize,
-    /// The number of the last journal record, in an export.
-    exported: bool,
+    /// Inputs of an export: several partitions may have taken one.
+    taken: HashSet<(Name, Name)>,
 }
 
 /// What a replay found.
@@ -32,8 +43,6 @@ pub(crate) struct Summary {
     /// SHA-256 over them.
     pub(crate) digest: String,
     pub(crate) accounts: Accounts,
-    /// Whether the file was a journal's export, replayed literally.
-    pub(crate) literal: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -54,15 +63,21 @@ impl Replay {
     /// # Errors
     /// When the deployments cannot run together.
     pub(crate) fn new(setup: Setup, map: DeviceMap) -> Result<Self, SetupError> {
+        let (configuration, partitions) = (setup.configuration(), setup.partitions);
+        let programs = setup.deployments.iter().map(|(spec, program)| (spec.name.clone(), Arc::clone(program)));
+        let programs = programs.collect();
         let engine = Engine::new(setup, Persistence::DecisionsOnly)?;
         Ok(Self {
             engine,
+            configuration,
+            programs,
+            partitions,
             map,
             source: Name::from("recording"),
             clock: Instant::default(),
             inputs: 0,
             batch: limits::TURN_INPUTS,
-            exported: false,
+            taken: HashSet::new(),
         })
     }
 
@@ -83,16 +98,26 @@ impl Replay {
         let mut summary = Summary::default();
         while let Some(line) = reader.next_line()? {
             summary.lines += 1;
-            self.exported |= line.sequence.is_some();
-            let (number, at) = (line.number, line.received());
-            if matches!(line.kind, Kind::Expect(_) | Kind::Timer(_) | Kind::Deployment(_)) {
+            let (number, at, exported) = (line.number, line.received(), line.journal.is_some());
+            if matches!(
+                line.kind,
+                Kind::Expect(_) | Kind::Timer(_) | Kind::Deployment(_) | Kind::Journal | Kind::Transfer(_)
+            ) {
                 continue;
             }
             if at < self.clock {
                 return Err(Error::Backwards { line: number, last: self.clock, at });
             }
+            if let Kind::Host(HostEvent::Joined(joined)) = &line.kind {
+                self.join(joined, number, at)?;
+                self.clock = at;
+                continue;
+            }
             match line.into_inputs(&self.map, &self.source) {
-                Ok(inputs) => inputs.iter().for_each(|input| self.feed(input, at)),
+                Ok(inputs) => {
+                    let new = inputs.into_iter().filter(|input| !exported || self.is_new(input));
+                    new.collect::<Vec<_>>().iter().for_each(|input| self.feed(input, at));
+                }
                 Err(reason) => reader.reject(number, reason)?,
             }
             self.clock = at;
@@ -105,10 +130,34 @@ impl Replay {
         self.engine.advance(end);
         take(self.end_turn(), &mut digest, &mut summary, each)?;
         summary.skipped = reader.skipped();
-        summary.literal = self.exported;
         summary.accounts = self.engine.accounts();
         summary.digest = digest.finish();
         Ok(summary)
+    }
+
+    /// A member of a fleet that the configuration does not declare. Here it has a number of its own.
+    fn join(&mut self, joined: &Joined, line: u64, at: Instant) -> Result<(), Error> {
+        if self.map.devices().named(&joined.device.id).is_some() {
+            return Ok(());
+        }
+        let number = DeviceNo(self.configuration.devices.iter().map(|d| d.number.0).max().unwrap_or_default() + 1);
+        let device = Device { number, ..(*joined.device).clone() };
+        self.configuration.join(&Joined { device: Arc::new(device), places: joined.places.clone() });
+        let programs = &self.programs;
+        let find = |spec: &Deployment| {
+            let (_, program) =
+                programs.iter().find(|(name, _)| *name == spec.name).expect("every deployment came with its program");
+            Ok::<_, Infallible>(Arc::clone(program))
+        };
+        let setup = Setup::of(self.configuration.clone(), self.partitions, find);
+        let Ok(setup) = setup;
+        self.map = device_map(&setup.devices, message_filters(&self.configuration.deployments));
+        self.engine.reconfigure(setup, Name::from(format!("line:{line}")), at)?;
+        Ok(())
+    }
+
+    fn is_new(&mut self, input: &Input) -> bool {
+        self.taken.insert((input.source.clone(), input.id.clone()))
     }
 
     pub(crate) fn feed(&mut self, input: &Input, at: Instant) {

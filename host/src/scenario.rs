@@ -115,7 +115,7 @@ impl Runner {
             groups: scenario.groups,
             default_sink: sink_of(EMBEDDED),
         };
-        Ok((setup, message_filters(&[loaded])))
+        Ok((setup, message_filters([&loaded.spec])))
     }
 }
 

@@ -13,7 +13,7 @@ use store::{Reader, Writer};
 
 pub(crate) use live::Live;
 pub(crate) use metrics::register;
-pub(crate) use operator::{export, stat, verify};
+pub(crate) use operator::{stat, verify};
 pub(crate) use views::twin;
 pub(crate) use views::{describe, limits, show};
 

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use ingest::recorded::{Entry, to_line};
 use model::input::Body;
 use model::{Input, Name, value::plain};
 use serde_json::{Value as Json, json};
@@ -13,10 +12,9 @@ use store::Reader;
 use tokio::sync::mpsc;
 
 use super::{Doors, ask};
+use crate::journal::export;
 use crate::pipeline::AcceptError;
 
-/// Journal rows of one read transaction: a long reader would hold back the store's checkpoints.
-const PAGE: usize = 1_000;
 /// Lines that wait for the network.
 const LINES: usize = 256;
 
@@ -122,77 +120,6 @@ impl Operator for Doors {
             }
             ask(move || verify(&reader, what.partition)).await
         })
-    }
-}
-
-/// The journal's observed records as lines of the recording format, in order of time over all partitions.
-pub(crate) fn export(
-    reader: &Reader,
-    devices: &model::device::Devices,
-    range: &Range,
-    mut send: impl FnMut(String) -> bool,
-) -> Result<(), store::Error> {
-    let partitions: Vec<u16> = match range.partition {
-        Some(partition) => vec![partition],
-        None => (0..reader.partitions()).collect(),
-    };
-    let mut cursors = Vec::new();
-    for partition in partitions {
-        cursors.push(Cursor::new(reader, partition)?);
-    }
-    let mut seen = std::collections::HashSet::new();
-    while let Some(next) = (0..cursors.len())
-        .filter(|i| cursors[*i].head().is_some())
-        .min_by_key(|i| cursors[*i].head().map(|entry| (entry.at, *i)))
-    {
-        let Some(entry) = cursors[next].take(reader)? else { break };
-        let wanted = range.from.is_none_or(|from| entry.at >= from) && range.to.is_none_or(|to| entry.at < to);
-        let Some(payload) = entry.payload.filter(|_| wanted && entry.observed) else { continue };
-        let Ok(input) = engine::rows::decode::<Input>("journal", &payload) else { continue };
-        // What several partitions took is one line; transfers follow from the others.
-        if matches!(input.body, Body::Transfer(_)) || !seen.insert((input.source.clone(), input.id.clone())) {
-            continue;
-        }
-        let line = to_line(&Entry { input: &input, received: entry.at, sequence: Some(entry.sequence) }, devices);
-        if !send(line) {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// One partition's journal, page by page.
-struct Cursor {
-    partition: u16,
-    page: std::collections::VecDeque<store::JournalEntry>,
-    next: u64,
-}
-
-impl Cursor {
-    fn new(reader: &Reader, partition: u16) -> Result<Self, store::Error> {
-        let mut cursor = Self { partition, page: std::collections::VecDeque::new(), next: 0 };
-        cursor.fill(reader)?;
-        Ok(cursor)
-    }
-
-    fn head(&self) -> Option<&store::JournalEntry> {
-        self.page.front()
-    }
-
-    fn take(&mut self, reader: &Reader) -> Result<Option<store::JournalEntry>, store::Error> {
-        let entry = self.page.pop_front();
-        if self.page.is_empty() {
-            self.fill(reader)?;
-        }
-        Ok(entry)
-    }
-
-    fn fill(&mut self, reader: &Reader) -> Result<(), store::Error> {
-        self.page = reader.journal(self.partition, self.next, PAGE)?.into();
-        if let Some(last) = self.page.back() {
-            self.next = last.sequence + 1;
-        }
-        Ok(())
     }
 }
 

@@ -100,7 +100,7 @@ impl Inner {
         if let Some(pipeline) = self.pipeline.get() {
             pipeline.switch(self.installation.setup(1, Arc::clone(&devices), &loaded))?;
         }
-        self.map.replace(DeviceMap::new((*devices).clone(), message_filters(&loaded)));
+        self.map.replace(DeviceMap::new((*devices).clone(), message_filters(loaded.iter().map(|loaded| &loaded.spec))));
         self.live.replace(loaded, devices);
         Ok(())
     }

@@ -83,7 +83,7 @@ impl App {
         let mut engine = Engine::new(setup, Persistence::Store)?;
         past.give_to(&mut engine)?;
 
-        let filters = installation::message_filters(&loaded);
+        let filters = installation::message_filters(loaded.iter().map(|loaded| &loaded.spec));
         let map = ingest::devices::Shared::new(DeviceMap::new((*devices).clone(), filters.clone()));
         let (inlet, outlet) = inlet::channel(INLET_BYTES);
         let host_ids = Ids::new(Name::from("host"), start);

@@ -29,7 +29,7 @@ enum Command {
     Verify(Check),
 }
 
-/// Writes what was observed as a recording that `replay` reads.
+/// Writes the journal as a recording that `replay` reads: with decisions, state and configuration, for an exact replay.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pointsman journal export yesterday.jsonl --from 2026-05-02T00:00:00Z --to 2026-05-03T00:00:00Z\n  pointsman journal export - | zstd > all.jsonl.zst"
@@ -38,7 +38,7 @@ struct Export {
     /// The file to write; `-` for standard output.
     #[arg(default_value = "-")]
     file: PathBuf,
-    /// Only what was received at this instant or later.
+    /// From the newest checkpoint before this instant; with `--observed`, only what was received at it or later.
     #[arg(long, value_name = "INSTANT")]
     from: Option<Instant>,
     /// Only what was received before this instant.
@@ -47,6 +47,9 @@ struct Export {
     /// Only this partition.
     #[arg(long, value_name = "N")]
     partition: Option<u16>,
+    /// Only what was observed, each input once: for a replay in virtual time or a backtest.
+    #[arg(long)]
+    observed: bool,
     #[command(flatten)]
     config: super::ConfigArgument,
 }
@@ -87,7 +90,12 @@ impl Journal {
 impl Export {
     async fn run(self) -> Result<()> {
         let host = reach::read_host(&self.config)?;
-        let range = Range { partition: self.partition, from: self.from, to: self.to };
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from >= to
+        {
+            return Err(super::Usage(format!("--from {from} is not before --to {to}")).into());
+        }
+        let range = Range { partition: self.partition, from: self.from, to: self.to, observed: self.observed };
         match Reach::of(&host).await? {
             Reach::Running(client) => {
                 let path = export_path(&range);
@@ -118,7 +126,7 @@ impl Export {
             ))
         };
         let mut written = Ok(());
-        api::export(&reader, &devices, range, |line| {
+        crate::journal::export(&reader, &devices, range, |line| {
             written = writeln!(to, "{line}");
             written.is_ok()
         })?;
@@ -200,7 +208,7 @@ mod tests {
     fn an_export_asks_for_exactly_the_bounds_that_were_given() {
         assert_eq!(export_path(&Range::default()), "/v1/journal/export");
         let from = "2026-05-02T00:00:00Z".parse().expect("an instant");
-        let range = Range { partition: Some(3), from: Some(from), to: None };
+        let range = Range { partition: Some(3), from: Some(from), to: None, observed: false };
         assert_eq!(export_path(&range), "/v1/journal/export?from=2026-05-02T00:00:00Z&partition=3");
     }
 }

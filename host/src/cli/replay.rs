@@ -9,9 +9,10 @@ use anyhow::{Context as _, Result};
 use ingest::recorded::BadLines;
 use model::{DeviceNo, Instant};
 use sandbox::{Options, Pooling, Sandbox};
+use serde_json::json;
 
 use super::output;
-use crate::journal::{Archive, Stored};
+use crate::journal::{Archive, Replayed, Stored, Watcher, is_export, replay_export};
 use crate::replay;
 
 /// Runs a recording through the deployments in virtual time, or the journal exactly as it ran, and prints a digest of
@@ -46,7 +47,10 @@ pub(crate) struct Replay {
     /// Count and leave out lines that are wrong, instead of stopping.
     #[arg(long)]
     skip_bad: bool,
-    /// How many partitions to run with; the decisions are the same.
+    /// Run an export of a journal in virtual time too, with the configuration of now.
+    #[arg(long)]
+    simulated: bool,
+    /// How many partitions to run with, in virtual time; the decisions are the same.
     #[arg(long, value_name = "N")]
     partitions: Option<u16>,
     /// Print the summary as JSON.
@@ -71,30 +75,43 @@ impl Replay {
         let host = config::Host::load(&self.config.config)?;
         let reader = super::reach::reader(&host)?;
         let archive = Archive::open(&host)?;
+        let range = (self.from, self.to);
+        self.run_exactly(move |watcher, progress| Stored::new(reader).replay(archive, range, watcher, progress))
+    }
+
+    fn run_export(self, recording: PathBuf) -> Result<()> {
+        let archive = Archive::open(&config::Host::load(&self.config.config)?)?;
+        self.run_exactly(move |watcher, progress| replay_export(&recording, archive, watcher, progress))
+    }
+
+    fn run_exactly(
+        self,
+        replay: impl FnOnce(Watcher<'_>, &mut dyn FnMut(u64)) -> Result<Replayed> + Send + 'static,
+    ) -> Result<()> {
         on_engine_thread(move || {
             let mut decisions = self.open_decisions()?;
             let all = self.all;
             let watcher = Box::new(|_, decision: &model::Decision| write_decision(&mut decisions, decision, all));
             let bar = output::progress(0, "{spinner} {pos} records  {per_sec}  {elapsed}");
-            let range = (self.from, self.to);
-            let found =
-                Stored::new(reader).replay(archive, range, watcher, &mut |records| bar.set_position(records))?;
+            let found = replay(watcher, &mut |records| bar.set_position(records))?;
             bar.finish_and_clear();
             finish_decisions(decisions)?;
+            let Replayed { records, decisions, digest } = found;
             if self.json {
-                output::print(
-                    serde_json::json!({"mode": "exact", "records": found.records, "decisions": found.decisions, "digest": found.digest}),
-                );
+                let mode = "exact";
+                output::print(json!({"mode": mode, "records": records, "decisions": decisions, "digest": digest}));
             } else {
-                let (records, decisions) = (found.records, found.decisions);
                 output::say(format_args!("{records} records, {decisions} decisions, all the same as live (exact)"));
-                output::print(&found.digest);
+                output::print(&digest);
             }
             Ok(())
         })
     }
 
     fn run_recording(self, recording: PathBuf) -> Result<()> {
+        if !self.simulated && self.partitions.is_none() && is_export(&recording)? {
+            return self.run_export(recording);
+        }
         let installation = super::read_installation(&self.config)?;
         let mut next = 0;
         let devices = Arc::new(installation.devices(&mut |_| {
@@ -105,7 +122,10 @@ impl Replay {
         let loaded = installation.load(&sandbox, installation.resolve(&devices)?)?;
         let partitions = self.partitions.unwrap_or(installation.host.partitions);
         let setup = installation.setup(partitions, Arc::clone(&devices), &loaded);
-        let map = replay::device_map(&devices, crate::installation::message_filters(&loaded));
+        let map = replay::device_map(
+            &devices,
+            crate::installation::message_filters(loaded.iter().map(|loaded| &loaded.spec)),
+        );
         let replay = replay::Replay::new(setup, map)?;
         on_engine_thread(move || self.feed(replay, &recording))
     }
@@ -138,9 +158,9 @@ impl Replay {
     }
 
     fn report(&self, summary: &replay::Summary) {
-        let mode = if summary.literal { "literal" } else { "simulated" };
+        let mode = "simulated";
         if self.json {
-            output::print(serde_json::json!({
+            output::print(json!({
                 "mode": mode,
                 "lines": summary.lines,
                 "skipped": summary.skipped,

@@ -9,6 +9,7 @@ use engine::rows::{self, PartitionRow};
 use engine::{Exact, Recorded};
 use model::input::{Body, HostEvent};
 use model::{Configuration, ConfigurationDigest, Decision, Input, Instant, Name};
+use serde_json::{Map, Value as Json};
 use store::Table;
 
 use super::Archive;
@@ -59,7 +60,7 @@ struct Running {
     /// Notable decisions that were made and not yet compared.
     made: VecDeque<Decision>,
     /// The journal's that the replay has not made yet.
-    recorded: VecDeque<Decision>,
+    recorded: VecDeque<Map<String, Json>>,
 }
 
 struct Checkpoint {
@@ -132,11 +133,11 @@ impl<'a> Replayer<'a> {
         self.collect(partition)
     }
 
-    /// A decision of the live run, in the order of its partition.
+    /// A decision of the live run as [`digest::line`] tells it, in the order of its partition.
     ///
     /// # Errors
     /// When the replay made another one at its place.
-    pub(crate) fn recorded(&mut self, partition: u16, decision: Decision) -> Result<()> {
+    pub(crate) fn recorded(&mut self, partition: u16, decision: Map<String, Json>) -> Result<()> {
         if let Some(running) = self.running.get_mut(&partition) {
             running.recorded.push_back(decision);
         }
@@ -155,7 +156,10 @@ impl<'a> Replayer<'a> {
             self.collect(partition)?;
             let running = &self.running[&partition];
             if let Some(decision) = running.recorded.front() {
-                bail!("partition {partition}: the live run decided what the replay did not: {}", told(decision));
+                bail!(
+                    "partition {partition}: the live run decided what the replay did not: {}",
+                    told(decision.clone())
+                );
             }
         }
         self.summary.digest = self.digest.finish();
@@ -203,8 +207,9 @@ impl<'a> Replayer<'a> {
     fn compare(&mut self, partition: u16) -> Result<()> {
         let Some(running) = self.running.get_mut(&partition) else { return Ok(()) };
         while let (Some(made), Some(recorded)) = (running.made.front(), running.recorded.front()) {
-            if digest::line(made) != digest::line(recorded) {
-                let (live, replayed) = (told(recorded), told(made));
+            let made = digest::line(made);
+            if made != *recorded {
+                let (live, replayed) = (told(recorded.clone()), told(made));
                 bail!("partition {partition}: the live run decided\n  {live}\nthe replay\n  {replayed}");
             }
             running.made.pop_front();
@@ -225,6 +230,6 @@ fn known(configurations: &mut Configurations<'_>, digest: ConfigurationDigest) -
     configurations(digest)?.ok_or_else(|| anyhow!("the configuration {digest} that the journal names is not kept"))
 }
 
-fn told(decision: &Decision) -> String {
-    serde_json::Value::Object(digest::line(decision)).to_string()
+fn told(decision: Map<String, Json>) -> String {
+    Json::Object(decision).to_string()
 }

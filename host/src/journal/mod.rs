@@ -2,8 +2,12 @@
 
 mod archive;
 mod exact;
+mod export;
+mod exported;
 mod stored;
 
 pub(crate) use archive::Archive;
-pub(crate) use exact::{Entry, Replayed, Replayer};
+pub(crate) use exact::{Entry, Replayed, Replayer, Watcher};
+pub(crate) use export::export;
+pub(crate) use exported::{is_export, replay as replay_export};
 pub(crate) use stored::Stored;

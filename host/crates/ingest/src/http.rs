@@ -128,7 +128,9 @@ fn own_item(text: &str, names: &mut Names, context: &Context<'_>) -> Item {
         return Err(LineError::Rejected(crate::rejection::Reason::PayloadTooLarge(text.len())).into());
     }
     let mut fields = Fields::parse(text, names)?;
-    for (field, given) in [("seq", fields.seq.is_some()), ("received", fields.received.is_some())] {
+    for (field, given) in
+        [("seq", fields.seq.is_some()), ("received", fields.received.is_some()), ("journal", fields.journal.is_some())]
+    {
         if given {
             return Err(ItemError::NotHere(field));
         }
@@ -149,6 +151,7 @@ fn own_item(text: &str, names: &mut Names, context: &Context<'_>) -> Item {
         Kind::Timer(_) => return Err(ItemError::NotHere("timer")),
         Kind::Deployment(_) => return Err(ItemError::NotHere("deployment")),
         Kind::Expect(_) => return Err(ItemError::NotHere("expect")),
+        Kind::Journal => return Err(ItemError::NotHere("journal")),
     }
     finish(line, at.is_some(), context)
 }

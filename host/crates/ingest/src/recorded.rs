@@ -2,6 +2,7 @@
 
 mod fields;
 mod instant;
+mod journal;
 mod line;
 mod names;
 mod readings;
@@ -13,8 +14,9 @@ use std::path::{Path, PathBuf};
 
 use model::{Name, limits};
 
+pub use journal::{Bytes, EXPORT_VERSION, Export, Hash, JournalPart};
 pub use line::{Kind, Line, LineError};
-pub use write::{Entry, Timed, to_line, to_raw_line};
+pub use write::{Entry, Timed, to_bare_line, to_journal_line, to_line, to_raw_line};
 
 pub(crate) use fields::Fields;
 pub(crate) use names::{Names, Vocabulary};

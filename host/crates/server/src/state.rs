@@ -190,6 +190,9 @@ pub struct Range {
     /// Exclusive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Instant>,
+    /// Only what was observed, each input once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observed: bool,
 }
 
 /// Which part of the journal to verify; all partitions without one.

@@ -11,6 +11,7 @@ mod absent;
 mod clocks;
 mod delivery;
 mod disk;
+mod exact;
 mod floods;
 mod holds;
 mod kills;

@@ -9,12 +9,13 @@ use model::{Attributes, Instant, Name};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::journal::JournalPart;
 use super::line::LineError;
 use super::names::Names;
 use super::readings::{Readings, ReadingsSeed, attributes};
 
 /// Every field that a line may have.
-const FIELDS: [&str; 25] = [
+const FIELDS: [&str; 26] = [
     "at",
     "received",
     "seq",
@@ -39,6 +40,7 @@ const FIELDS: [&str; 25] = [
     "transfer",
     "advance",
     "expect",
+    "journal",
     "note",
 ];
 
@@ -68,6 +70,7 @@ pub(crate) struct Fields<'a> {
     pub(crate) transfer: Option<Box<Transfer>>,
     pub(crate) advance: Option<bool>,
     pub(crate) expect: Option<&'a RawValue>,
+    pub(crate) journal: Option<Box<JournalPart>>,
 }
 
 /// An operator's command as a line gives it.
@@ -142,6 +145,7 @@ impl<'de> Visitor<'de> for FieldsSeed<'_> {
                 "transfer" => once("transfer", &mut fields.transfer, map.next_value()?)?,
                 "advance" => once("advance", &mut fields.advance, map.next_value()?)?,
                 "expect" => once("expect", &mut fields.expect, map.next_value()?)?,
+                "journal" => once("journal", &mut fields.journal, map.next_value()?)?,
                 // For people; a scenario says what it is about.
                 "note" => drop(map.next_value::<serde::de::IgnoredAny>()?),
                 unknown => {

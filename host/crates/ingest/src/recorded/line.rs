@@ -6,6 +6,7 @@ use model::{Attributes, DeviceNo, Input, Instant, Name, Reading, limits};
 use serde_json::value::RawValue;
 
 use super::fields::{Fields, Text};
+use super::journal::JournalPart;
 use super::names::Names;
 use super::{LINE_BYTES, line_id};
 use crate::devices::DeviceMap;
@@ -29,6 +30,8 @@ pub struct Line {
     pub attributes: Attributes,
     /// Readings left out because they had no value.
     pub bad_values: u32,
+    /// Where the record stood in the journal, in an export.
+    pub journal: Option<Box<JournalPart>>,
     pub kind: Kind,
 }
 
@@ -63,6 +66,8 @@ pub enum Kind {
     Deployment(Box<RawValue>),
     /// A decision that a scenario expects.
     Expect(Box<RawValue>),
+    /// Nothing but what the field `journal` says.
+    Journal,
 }
 
 /// Why a line, or an item of a request, was refused.
@@ -122,6 +127,7 @@ impl Line {
             freshness: fields.freshness,
             attributes: fields.attributes.unwrap_or_default(),
             bad_values,
+            journal: fields.journal,
             kind,
         })
     }
@@ -159,7 +165,7 @@ impl Line {
             Kind::Host(event) => Body::Host(event),
             Kind::Transfer(transfer) => Body::Transfer(*transfer),
             Kind::Advance => Body::Advance,
-            Kind::Timer(_) | Kind::Deployment(_) | Kind::Expect(_) => return Ok(Vec::new()),
+            Kind::Timer(_) | Kind::Deployment(_) | Kind::Expect(_) | Kind::Journal => return Ok(Vec::new()),
         };
         let attributes = self.attributes;
         Ok(vec![Input { id, source, own_id, occurred_at, body: bodies, attributes, redelivery: None }])
@@ -227,6 +233,7 @@ fn kind_of(fields: &mut Fields<'_>, names: &mut Names) -> Result<Kind, LineError
         "timer" => Kind::Timer(fields.timer.ok_or(LineError::NoKind)?.to_owned()),
         "deployment" => Kind::Deployment(fields.deployment.ok_or(LineError::NoKind)?.to_owned()),
         "expect" => Kind::Expect(fields.expect.ok_or(LineError::NoKind)?.to_owned()),
+        "journal" => Kind::Journal,
         _ => Kind::Advance,
     })
 }
@@ -247,7 +254,9 @@ fn only_kind(fields: &Fields<'_>) -> Result<&'static str, LineError> {
         ("expect", fields.expect.is_some()),
     ];
     let mut words = present.into_iter().filter(|(_, there)| *there).map(|(word, _)| word);
-    let word = words.next().ok_or(LineError::NoKind)?;
+    let Some(word) = words.next() else {
+        return if fields.journal.is_some() { Ok("journal") } else { Err(LineError::NoKind) };
+    };
     match words.next() {
         Some(other) => Err(LineError::TwoKinds(word, other)),
         None => Ok(word),

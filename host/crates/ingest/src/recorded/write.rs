@@ -11,6 +11,8 @@ use model::{Capability, DeviceNo, Input, Instant, Name, Reading, Value};
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
+use super::journal::JournalPart;
+
 /// One journal record to write.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry<'a> {
@@ -71,12 +73,27 @@ pub fn to_line(entry: &Entry<'_>, devices: &Devices) -> String {
     line.end()
 }
 
+/// A line of an export: one of the others, or one of its own, with what the journal says of it.
+#[must_use]
+pub fn to_journal_line(mut line: String, part: &JournalPart) -> String {
+    line.pop();
+    let mut line = Writer(line);
+    line.field("journal", part);
+    line.end()
+}
+
 /// A line of a kind that is not an input: `timer`, `deployment` or `expect`.
 #[must_use]
 pub fn to_raw_line(timed: Timed, field: &str, json: &Json) -> String {
     let mut line = Writer::start(timed.sequence, timed.at);
     line.field(field, json);
     line.end()
+}
+
+/// A line that says nothing but when, to be made one of an export.
+#[must_use]
+pub fn to_bare_line(timed: Timed) -> String {
+    Writer::start(timed.sequence, timed.at).end()
 }
 
 struct Writer(String);
