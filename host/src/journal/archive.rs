@@ -24,11 +24,17 @@ pub(crate) struct Archive {
 
 /// A package that ran once is not there any more.
 #[derive(Debug, thiserror::Error)]
-#[error("the package {package} of deployment `{deployment}` ({digest}) is neither in {} nor in {}", data.display(), beside.display())]
+#[error("the package {package} of deployment `{deployment}` ({digest}) is neither in {} nor in {}", places.data.display(), places.beside.display())]
 pub(crate) struct MissingPackage {
     package: String,
     deployment: String,
     digest: PackageDigest,
+    places: Box<Places>,
+}
+
+/// Where packages are looked for.
+#[derive(Debug)]
+struct Places {
     data: PathBuf,
     beside: PathBuf,
 }
@@ -67,6 +73,11 @@ impl Archive {
         Ok(program)
     }
 
+    fn beside_folder(&self) -> PathBuf {
+        let first = self.beside.values().next().and_then(|path| path.parent());
+        first.unwrap_or(Path::new("packages")).to_owned()
+    }
+
     fn find(&self, deployment: &Deployment) -> Result<PathBuf, MissingPackage> {
         let digest = deployment.package.digest;
         let kept = self.data.join(package_file(digest));
@@ -77,14 +88,7 @@ impl Archive {
             package: deployment.package.to_string(),
             deployment: deployment.name.to_string(),
             digest,
-            data: self.data.clone(),
-            beside: self
-                .beside
-                .values()
-                .next()
-                .and_then(|path| path.parent())
-                .unwrap_or(Path::new("packages"))
-                .to_owned(),
+            places: Box::new(Places { data: self.data.clone(), beside: self.beside_folder() }),
         })
     }
 }

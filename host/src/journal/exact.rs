@@ -63,9 +63,12 @@ struct Running {
     recorded: VecDeque<Map<String, Json>>,
 }
 
+/// Table, key and value.
+type Row = (Table, Box<[u8]>, Box<[u8]>);
+
 struct Checkpoint {
     sequence: u64,
-    rows: Vec<(Table, Box<[u8]>, Box<[u8]>)>,
+    rows: Vec<Row>,
 }
 
 impl<'a> Replayer<'a> {
@@ -108,17 +111,20 @@ impl<'a> Replayer<'a> {
         }
         let running = self.running.get_mut(&partition).expect("it was just begun");
         let exact = running.exact.as_mut().expect("it was just started");
-        let setup = match entry.input.as_ref().and_then(|input| Some((input, exact.wanted(input)))) {
-            Some((_, Some(digest))) => {
-                let configuration = known(&mut self.configurations, digest)?;
-                Some(self.archive.setup(configuration, self.partitions)?)
-            }
-            Some((Input { body: Body::Host(HostEvent::Joined(joined)), .. }, None)) => {
+        let setup = match &entry.input {
+            None => None,
+            Some(Input { body: Body::Host(HostEvent::Joined(joined)), .. }) => {
                 let mut configuration = exact.configuration().0.clone();
                 configuration.join(joined);
                 Some(self.archive.setup(configuration, self.partitions)?)
             }
-            _ => None,
+            Some(input) => match exact.wanted(input) {
+                Some(digest) => {
+                    let configuration = known(&mut self.configurations, digest)?;
+                    Some(self.archive.setup(configuration, self.partitions)?)
+                }
+                None => None,
+            },
         };
         let recorded = Recorded {
             sequence: entry.sequence,
