@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use engine::{Engine, Setup, SetupError, Turn, Wall};
+use engine::{Engine, Meter, Setup, SetupError, Turn, Wall};
 use ingest::{Ids, Outlet, Ticket};
 use model::input::{Body, HostEvent};
 use model::{Input, Instant, limits};
@@ -29,6 +29,7 @@ pub(crate) struct Pipeline {
     pub(crate) wall: Wall,
     /// Whether the wall clock could not be right when it was last looked at.
     pub(crate) doubted: bool,
+    pub(crate) meter: Meter,
     /// Told of every committed turn, on the store's thread.
     pub(crate) committed: Arc<dyn Fn(&Turn) + Send + Sync>,
 }
@@ -131,6 +132,7 @@ impl Pipeline {
                     Request::Stop => return,
                 }
             }
+            self.judge_budgets();
             for delivery in deliveries {
                 for input in &delivery.inputs {
                     self.engine.take(input, self.clock.now());
@@ -201,6 +203,18 @@ impl Pipeline {
         self.engine.take(&input, self.clock.now());
     }
 
+    /// Tells the engine who has used more than its share while others wait, and who no longer does.
+    fn judge_budgets(&mut self) {
+        for (deployment, over) in self.meter.judge(self.clock.now(), self.outlet.has_more()) {
+            if over {
+                tracing::warn!(%deployment, "a deployment uses more than its share of the engine: its events wait");
+            } else {
+                tracing::info!(%deployment, "a deployment is within its share of the engine again");
+            }
+            self.record(HostEvent::Budget { deployment, over });
+        }
+    }
+
     /// How long to wait for input: until the clock brings something.
     fn patience(&self, now: Instant) -> Duration {
         match self.engine.next_due() {
@@ -212,6 +226,7 @@ impl Pipeline {
     /// Ends the turn; acknowledges when it is on disk. False when the store has stopped.
     fn commit(&mut self, tickets: Vec<Ticket>) -> bool {
         let mut turn = self.engine.finish();
+        self.meter.note(self.clock.now(), &turn.fuel);
         if turn.commits.is_empty() && tickets.is_empty() && turn.decisions.is_empty() {
             return true;
         }

@@ -43,6 +43,8 @@ pub(crate) struct Summary {
     /// SHA-256 over them.
     pub(crate) digest: String,
     pub(crate) accounts: Accounts,
+    /// Events of the sample that a fresh instance answered differently.
+    pub(crate) divergences: Vec<engine::Divergence>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +81,11 @@ impl Replay {
             batch: limits::TURN_INPUTS,
             taken: HashSet::new(),
         })
+    }
+
+    /// Runs a share of the events again on fresh instances.
+    pub(crate) fn sample(&mut self, sampler: engine::Sampler) {
+        self.engine.sample(sampler);
     }
 
     /// Feeds a whole recording; `each` sees every decision in the order in which they were made.
@@ -177,6 +184,7 @@ fn take(
     summary: &mut Summary,
     each: &mut dyn FnMut(&Decision) -> std::io::Result<()>,
 ) -> Result<(), Error> {
+    summary.divergences.extend(turn.divergences);
     for decision in &turn.decisions {
         if decision.is_notable() {
             digest.add(decision);

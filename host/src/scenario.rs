@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use config::{Manifest, Problem, Problems, Scenario};
-use engine::{Engine, LogLine, Persistence, Setup, SetupError, Turn};
+use engine::{Divergence, Engine, LogLine, Persistence, Sampler, Setup, SetupError, Turn};
 use ingest::DeviceMap;
 use ingest::recorded::{self, BadLines, FileReader, Kind, Line};
 use model::deployment::PackageDigest;
@@ -90,7 +90,10 @@ impl Runner {
             decisions: VecDeque::new(),
             logs: VecDeque::new(),
             expectations: 0,
+            hidden: None,
         };
+        // A rule's author should learn first that the rule keeps something in its memory.
+        run.engine.sample(Sampler::Every);
         let failure = run.find_difference(file)?;
         Ok(Outcome { name, file: file.to_owned(), expectations: run.expectations, failure })
     }
@@ -129,6 +132,8 @@ struct Run {
     decisions: VecDeque<Map<String, Json>>,
     logs: VecDeque<String>,
     expectations: u64,
+    /// The first event that a fresh instance answered differently.
+    hidden: Option<Divergence>,
 }
 
 impl Run {
@@ -139,6 +144,9 @@ impl Run {
             last = line.number;
             let Kind::Expect(written) = &line.kind else {
                 self.feed(line)?;
+                if let Some(divergence) = self.hidden.take() {
+                    return Ok(Some(self.hides(&divergence, last)));
+                }
                 continue;
             };
             let malformed = |why| Error::Expectation { line: last, why };
@@ -172,6 +180,7 @@ impl Run {
         self.clock = at;
         let turn = self.engine.finish();
         self.keep(&turn);
+        self.hidden = turn.divergences.into_iter().next();
         Ok(())
     }
 
@@ -181,6 +190,24 @@ impl Run {
         self.decisions.extend(told.map(engine::digest::line));
         self.logs.extend(turn.logs.iter().map(log_line));
         self.logs.drain(..self.logs.len().saturating_sub(LOGS_SHOWN));
+    }
+
+    fn hides(&self, divergence: &Divergence, line: u64) -> Failure {
+        let Divergence { key, event, handled, .. } = divergence;
+        let what = format!(
+            "the rule keeps something in its memory: an instance that had handled {handled} other events answered event {} \
+             of key {key} differently from a fresh one; keep it in `state` instead",
+            event.trigger
+        );
+        let answer = |answer: &engine::Answer| serde_json::to_value(answer).ok();
+        Failure {
+            line,
+            what,
+            expected: answer(&divergence.fresh),
+            got: answer(&divergence.shared),
+            differences: Vec::new(),
+            logs: self.logs.iter().cloned().collect(),
+        }
     }
 
     fn hold_against(&mut self, expectation: &Expectation, line: u64) -> Option<Failure> {

@@ -1,13 +1,14 @@
 //! What runs now: deployments, devices, and counts of what committed turns did.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use engine::Turn;
+use engine::{Divergence, Transition, TransitionKind, Turn};
 use model::device::Devices;
 use model::guest::Level;
 use model::{Deployment, Name};
+use serde_json::{Value as Json, json};
 
 use crate::installation::Loaded;
 
@@ -21,7 +22,21 @@ pub(crate) struct Live {
     counts: Mutex<BTreeMap<(Name, Name), u64>>,
     /// Verdicts by (deployment, verdict).
     verdicts: Mutex<BTreeMap<(Name, &'static str), u64>>,
+    /// Holds and releases by (deployment, kind).
+    transitions: Mutex<BTreeMap<(Name, &'static str), u64>>,
+    /// Rules that answered differently on a fresh instance, by deployment.
+    hidden: Mutex<BTreeMap<Name, Hidden>>,
 }
+
+/// How often a deployment's rule was found to keep something in its memory, and the newest evidence.
+#[derive(Default)]
+struct Hidden {
+    count: u64,
+    evidence: VecDeque<Divergence>,
+}
+
+/// Evidence that is kept of one deployment: enough to see what differs.
+const EVIDENCE: usize = 4;
 
 struct Running {
     loaded: Vec<Loaded>,
@@ -37,6 +52,8 @@ impl Live {
             duplicates: AtomicU64::new(0),
             counts: Mutex::default(),
             verdicts: Mutex::default(),
+            transitions: Mutex::default(),
+            hidden: Mutex::default(),
         }
     }
 
@@ -81,9 +98,50 @@ impl Live {
                 *counts.entry((deployment.clone(), metric.clone())).or_default() += by;
             }
         }
+        for transition in &turn.transitions {
+            let place = (transition.deployment.clone(), transition.kind.word());
+            *self.transitions.lock().unwrap_or_else(PoisonError::into_inner).entry(place).or_default() += 1;
+            log_transition(transition);
+        }
+        for divergence in &turn.divergences {
+            self.keep_evidence(divergence);
+        }
         for line in &turn.logs {
             log(line);
         }
+    }
+
+    /// Logs the 1st, 2nd, 4th, 8th … of each deployment: a rule that hides state does so often.
+    fn keep_evidence(&self, divergence: &Divergence) {
+        let mut hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        let hidden = hidden.entry(divergence.deployment.clone()).or_default();
+        hidden.count += 1;
+        hidden.evidence.push_back(divergence.clone());
+        hidden.evidence.drain(..hidden.evidence.len().saturating_sub(EVIDENCE));
+        if hidden.count.is_power_of_two() {
+            let Divergence { deployment, rule, key, event, handled, .. } = divergence;
+            tracing::warn!(%deployment, %rule, %key, event = %event.id, handled, count = hidden.count,
+                "a rule keeps something in its memory: a fresh instance answers differently");
+        }
+    }
+
+    /// What was found of one deployment, or of all: none where no rule was found.
+    pub(crate) fn hidden_state(&self, deployment: Option<&str>) -> Vec<Json> {
+        let hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = hidden.iter().filter(|(name, _)| deployment.is_none_or(|wanted| ***name == *wanted));
+        let shown = wanted
+            .map(|(name, hidden)| json!({"deployment": &**name, "count": hidden.count, "evidence": hidden.evidence}));
+        shown.collect()
+    }
+
+    pub(crate) fn hidden_counts(&self) -> Vec<(Name, u64)> {
+        let hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        hidden.iter().map(|(name, hidden)| (name.clone(), hidden.count)).collect()
+    }
+
+    pub(crate) fn transitions(&self) -> Vec<((Name, &'static str), u64)> {
+        let transitions = self.transitions.lock().unwrap_or_else(PoisonError::into_inner);
+        transitions.iter().map(|(place, count)| (place.clone(), *count)).collect()
     }
 
     pub(crate) fn counts(&self) -> Vec<((Name, Name), u64)> {
@@ -94,6 +152,22 @@ impl Live {
     pub(crate) fn verdicts(&self) -> Vec<((Name, &'static str), u64)> {
         let verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
         verdicts.iter().map(|(key, count)| (key.clone(), *count)).collect()
+    }
+}
+
+fn log_transition(transition: &Transition) {
+    let Transition { kind, deployment, key, reason, probe_at, tries } = transition;
+    let (key, reason) = (key.as_deref().unwrap_or_default(), reason.as_deref().unwrap_or_default());
+    let again = probe_at.map(|at| at.to_string()).unwrap_or_default();
+    match kind {
+        TransitionKind::Quarantined => {
+            tracing::warn!(%deployment, key, reason, again, tries, "events of a key wait: its rule keeps failing");
+        }
+        TransitionKind::Stopped => {
+            tracing::error!(%deployment, reason, again, tries, "a deployment is stopped in one partition");
+        }
+        TransitionKind::Released => tracing::info!(%deployment, key, "a key is free again"),
+        TransitionKind::Resumed => tracing::info!(%deployment, "a deployment goes on"),
     }
 }
 

@@ -10,7 +10,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use super::Doors;
+use super::{Doors, trouble};
 
 /// Adds the host's metrics to the registry.
 pub(crate) fn register(registry: &mut Registry, doors: &Arc<Doors>) {
@@ -56,6 +56,7 @@ impl Collector for Metrics {
         counter("pointsman_mqtt_rejected", "Messages refused", counts.iter().flat_map(|c| c.rejected.values()).sum())?;
         self.verdicts(&mut encoder)?;
         self.rules(&mut encoder)?;
+        self.containment(&mut encoder)?;
         let metric = ConstGauge::new(i64::try_from(self.0.inlet.bytes()).unwrap_or(i64::MAX));
         let encoder = encoder.encode_descriptor(
             "pointsman_inlet_bytes",
@@ -82,6 +83,47 @@ impl Metrics {
             ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+
+    /// Who is held now, and how often somebody was. A store that cannot be read is seen in the readiness.
+    fn containment(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut held = std::collections::BTreeMap::<(String, &str), i64>::new();
+        for one in super::held(&self.0.reader).unwrap_or_default() {
+            let what = if one["key"].is_null() { "deployment" } else { "key" };
+            *held.entry((one["deployment"].as_str().unwrap_or_default().to_owned(), what)).or_default() += 1;
+        }
+        let metric = ConstGauge::new(0_i64);
+        let help = "Keys, and deployments by partition, whose events wait because their rule fails";
+        let mut family = encoder.encode_descriptor("pointsman_held", help, None, metric.metric_type())?;
+        for ((deployment, what), count) in held {
+            ConstGauge::new(count)
+                .encode(family.encode_family(&[("deployment", deployment), ("what", what.to_owned())])?)?;
+        }
+        let metric = ConstCounter::new(0_u64);
+        let help = "Keys and deployments held and set free";
+        let mut family = encoder.encode_descriptor("pointsman_transitions", help, None, metric.metric_type())?;
+        for ((deployment, kind), count) in self.0.live.transitions() {
+            let labels = [("deployment", deployment.to_string()), ("kind", kind.to_owned())];
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        }
+        let help = "Events that a rule answered differently on a fresh instance";
+        let mut family = encoder.encode_descriptor("pointsman_hidden_state", help, None, metric.metric_type())?;
+        for (deployment, count) in self.0.live.hidden_counts() {
+            ConstCounter::new(count).encode(family.encode_family(&[("deployment", deployment.to_string())])?)?;
+        }
+        let help = "What was lost, left out or given up, by cause";
+        let mut family = encoder.encode_descriptor("pointsman_losses", help, None, metric.metric_type())?;
+        for (cause, count) in self.losses() {
+            ConstCounter::new(count).encode(family.encode_family(&[("cause", cause.to_string())])?)?;
+        }
+        Ok(())
+    }
+
+    fn losses(&self) -> Vec<(model::Name, u64)> {
+        let reader = &self.0.reader;
+        let (Ok(accounts), Ok(stat)) = (trouble::accounts(reader), reader.stat()) else { return Vec::new() };
+        let sources: Vec<_> = self.0.statuses.iter().map(ingest::status::Status::counts).collect();
+        trouble::losses(&accounts, &stat, &sources)
     }
 
     fn rules(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {

@@ -4,6 +4,7 @@ mod intake;
 mod live;
 mod metrics;
 mod operator;
+mod trouble;
 mod views;
 
 use ingest::devices::Shared;
@@ -14,6 +15,7 @@ use store::{Reader, Writer};
 pub(crate) use live::Live;
 pub(crate) use metrics::register;
 pub(crate) use operator::{stat, verify};
+pub(crate) use trouble::{dead_letter, dead_letters, held};
 pub(crate) use views::twin;
 pub(crate) use views::{describe, limits, show};
 

@@ -7,11 +7,11 @@ use model::input::Body;
 use model::{Input, Name, value::plain};
 use serde_json::{Value as Json, json};
 use server::Operator;
-use server::state::{Answer, Error, Lines, Manual, Range, Verify};
+use server::state::{Answer, Error, Letters, Lines, Manual, Range, Verify};
 use store::Reader;
 use tokio::sync::mpsc;
 
-use super::{Doors, ask};
+use super::{Doors, ask, trouble};
 use crate::journal::export;
 use crate::pipeline::AcceptError;
 
@@ -108,7 +108,8 @@ impl Operator for Doors {
     fn stat(&self) -> Answer<'_, Json> {
         Box::pin(async move {
             let reader = self.reader.clone();
-            ask(move || stat(&reader)).await
+            let sources: Vec<_> = self.statuses.iter().map(ingest::status::Status::counts).collect();
+            ask(move || stat(&reader, &sources)).await
         })
     }
 
@@ -121,20 +122,30 @@ impl Operator for Doors {
             ask(move || verify(&reader, what.partition)).await
         })
     }
+
+    fn dead_letters(&self, letters: Letters) -> Answer<'_, Vec<Json>> {
+        Box::pin(async move {
+            let reader = self.reader.clone();
+            ask(move || trouble::dead_letters(&reader, letters.limit)).await
+        })
+    }
+
+    fn dead_letter(&self, number: u64) -> Answer<'_, Option<Json>> {
+        Box::pin(async move {
+            let reader = self.reader.clone();
+            let case = ask(move || trouble::dead_letter(&reader, number)).await?;
+            case.transpose().map_err(Error::Failed)
+        })
+    }
 }
 
 /// Counts of the store, and the accounts of all partitions.
-pub(crate) fn stat(reader: &Reader) -> Result<Json, store::Error> {
-    let mut accounts = engine::Accounts::default();
-    for partition in 0..reader.partitions() {
-        for row in reader.rows(partition, store::Table::Partition, b"")? {
-            if let Ok(row) = engine::rows::decode::<engine::rows::PartitionRow>("partition", &row.value) {
-                accounts.add(&row.accounts);
-            }
-        }
-    }
+pub(crate) fn stat(reader: &Reader, sources: &[ingest::status::Counts]) -> Result<Json, store::Error> {
+    let accounts = trouble::accounts(reader)?;
     let stat = reader.stat()?;
-    Ok(json!({"store": stat, "accounts": accounts, "imbalance": accounts.imbalance()}))
+    let losses = trouble::losses(&accounts, &stat, sources);
+    let losses: Vec<Json> = losses.iter().map(|(cause, count)| json!({"cause": cause, "count": count})).collect();
+    Ok(json!({"store": stat, "accounts": accounts, "imbalance": accounts.imbalance(), "losses": losses}))
 }
 
 /// Digests and chains, recomputed.

@@ -7,6 +7,7 @@ use server::Views;
 use server::state::{Answer, Check, Devices, Error, Page, Readiness};
 use store::{Health, Reader, Table};
 
+use super::trouble::held;
 use super::{Doors, ask};
 use crate::system_clock::{Trust, boot};
 
@@ -51,7 +52,11 @@ impl Views for Doors {
             let reader = self.reader.clone();
             let shown: Vec<_> = rest.by_ref().take(page.limit).collect();
             let next = rest.next().and_then(|_| shown.last().map(|device| device.id.to_string()));
-            let devices = ask(move || shown.iter().map(|device| show(&reader, device)).collect()).await?;
+            let devices = ask(move || {
+                let held = held(&reader)?;
+                shown.iter().map(|device| show(&reader, device, &held)).collect()
+            })
+            .await?;
             Ok(Devices { devices, next })
         })
     }
@@ -60,7 +65,7 @@ impl Views for Doors {
         Box::pin(async move {
             let Some(device) = self.live.devices().named(&id).cloned() else { return Ok(None) };
             let reader = self.reader.clone();
-            ask(move || show(&reader, &device)).await.map(Some)
+            ask(move || show(&reader, &device, &held(&reader)?)).await.map(Some)
         })
     }
 
@@ -69,6 +74,9 @@ impl Views for Doors {
             let mut deployments = self.live.deployments();
             deployments.sort_by(|a, b| a.name.cmp(&b.name));
             let devices = self.live.devices();
+            let reader = self.reader.clone();
+            let held = ask(move || held(&reader)).await?;
+            let of = |name: &str| held.iter().filter(|one| one["deployment"] == name).cloned().collect::<Vec<_>>();
             let member = |number: &model::DeviceNo| devices.get(*number).map(|device| device.id.to_string());
             let role = |role: &model::deployment::Role| {
                 (role.name.to_string(), role.members.iter().filter_map(member).collect::<Json>())
@@ -76,6 +84,8 @@ impl Views for Doors {
             let shown = deployments.iter().map(|deployment| {
                 json!({
                     "name": &*deployment.name,
+                    "held": of(&*deployment.name),
+                    "hidden-state": self.live.hidden_state(Some(&*deployment.name)),
                     "rule": deployment.package.to_string(),
                     "digest": deployment.package.digest.to_string(),
                     "world": deployment.world.word(),
@@ -91,7 +101,7 @@ impl Views for Doors {
     fn doctor(&self) -> Answer<'_, Json> {
         Box::pin(async move {
             let reader = self.reader.clone();
-            let stat = ask(move || reader.stat()).await?;
+            let (stat, held) = ask(move || Ok((reader.stat()?, held(&reader)?))).await?;
             let sources: Vec<Json> = self
                 .statuses
                 .iter()
@@ -118,6 +128,8 @@ impl Views for Doors {
                 "devices": self.live.devices().len(),
                 "sources": sources,
                 "findings": self.statuses.iter().filter_map(forgetful).collect::<Vec<_>>(),
+                "held": held,
+                "hidden-state": self.live.hidden_state(None),
                 "store": serde_json::to_value(&stat).map_err(|error| Error::Failed(error.to_string()))?,
                 "limits": limits(),
             }))
@@ -150,9 +162,13 @@ pub(crate) fn twin(reader: &Reader, device: DeviceNo) -> Result<Option<Twin>, st
 }
 
 /// One device with its twin, as the store has it.
-pub(crate) fn show(reader: &Reader, device: &Device) -> Result<Json, store::Error> {
+pub(crate) fn show(reader: &Reader, device: &Device, held: &[Json]) -> Result<Json, store::Error> {
     let twin = twin(reader, device.number)?;
     let mut shown = describe(device);
+    let own: Vec<&Json> = held.iter().filter(|one| one["key"] == *device.id).collect();
+    if !own.is_empty() {
+        shown["held"] = json!(own);
+    }
     if let Some(twin) = twin {
         shown["available"] = json!(twin.available);
         shown["newest"] = json!(twin.newest.map(|at| at.to_string()));
@@ -202,5 +218,14 @@ pub(crate) fn limits() -> Json {
         "duplicates": limits::DUPLICATES,
         "command-expiry": limits::COMMAND_EXPIRY.to_string(),
         "outbox-per-target": limits::OUTBOX_PER_TARGET,
+        "quarantine-stops": limits::QUARANTINE_STOPS,
+        "quarantine-letters": limits::QUARANTINE_LETTERS,
+        "quarantine-keys": limits::QUARANTINE_KEYS,
+        "quarantine-within": limits::QUARANTINE_WITHIN.to_string(),
+        "probe-first": limits::PROBE_FIRST.to_string(),
+        "probe-longest": limits::PROBE_LONGEST.to_string(),
+        "pending-per-key": limits::PENDING_PER_KEY,
+        "pending-per-deployment": limits::PENDING_PER_DEPLOYMENT,
+        "dead-letters": limits::DEAD_LETTERS,
     })
 }

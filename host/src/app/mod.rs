@@ -82,6 +82,7 @@ impl App {
         installation.keep_packages(&host.data.join(installation::PACKAGES))?;
         let mut engine = Engine::new(setup, Persistence::Store)?;
         past.give_to(&mut engine)?;
+        engine.sample(engine::Sampler::share(installation.host.sampler));
 
         let filters = installation::message_filters(loaded.iter().map(|loaded| &loaded.spec));
         let map = ingest::devices::Shared::new(DeviceMap::new((*devices).clone(), filters.clone()));
@@ -109,6 +110,7 @@ impl App {
             ids: Ids::new(Name::from("engine"), start),
             wall: Wall::default(),
             doubted: standing.held,
+            meter: engine::Meter::default(),
             committed: on_commit(Arc::clone(&committed_sinks), Arc::clone(&live), observer),
         };
         let (pipeline, engine) = pipeline.start().context("failed to start the engine's thread")?;

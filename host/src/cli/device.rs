@@ -147,8 +147,9 @@ fn from_store(host: &config::Host) -> Result<Vec<Json>> {
         Err(error) => return Err(error),
     };
     let devices = reach::devices(host, reader.as_ref())?;
+    let held = reader.as_ref().map(api::held).transpose()?.unwrap_or_default();
     let shown = devices.iter().map(|device| match &reader {
-        Some(reader) => api::show(reader, device),
+        Some(reader) => api::show(reader, device, &held),
         None => Ok(api::describe(device)),
     });
     let mut shown = shown.collect::<Result<Vec<_>, _>>()?;

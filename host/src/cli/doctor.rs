@@ -71,7 +71,9 @@ async fn running(client: &server::client::Client) -> Result<Json> {
         Err(error) => return Err(error.into()),
     };
     report["running"] = json!(true);
-    let mut checks = json!(readiness.checks);
+    let mut all = readiness.checks;
+    all.push(checks::rules(&report));
+    let mut checks = json!(all);
     if let (Some(checks), Some(findings)) = (checks.as_array_mut(), report["findings"].as_array_mut()) {
         checks.append(findings);
     }
@@ -82,9 +84,11 @@ async fn running(client: &server::client::Client) -> Result<Json> {
 /// What can be seen from outside of a host that does not run.
 async fn stopped(host: &config::Host) -> Json {
     let (store, stat) = checks::store(host);
-    let mut all = vec![store, checks::clock(checks::newest(stat.as_ref()))];
+    let held = reach::reader(host).ok().and_then(|reader| api::held(&reader).ok()).unwrap_or_default();
+    let mut all = vec![store, checks::clock(checks::newest(stat.as_ref())), checks::rules(&json!({"held": held}))];
     all.extend(checks::network(host).await);
     json!({
+        "held": held,
         "running": false,
         "version": env!("CARGO_PKG_VERSION"),
         "contract": sandbox::CONTRACT,
@@ -116,6 +120,23 @@ fn lines(report: &Json) -> String {
         lines.push("store".to_owned());
         for name in ["decisions", "outbox", "dead-letters", "devices", "file-bytes", "log-bytes"] {
             lines.push(format!("  {name} {}", text(&store[name])));
+        }
+    }
+    for held in report["held"].as_array().into_iter().flatten() {
+        let key = held["key"].as_str().map(|key| format!(" key {key}")).unwrap_or_default();
+        let until = held["probe-at"].as_str().map(|at| format!(", tried again at {at}")).unwrap_or_default();
+        let (deployment, reason, waiting) = (text(&held["deployment"]), text(&held["reason"]), text(&held["waiting"]));
+        lines.push(format!("held deployment {deployment}{key}: {reason}{until}; {waiting} events wait"));
+    }
+    for hidden in report["hidden-state"].as_array().into_iter().flatten() {
+        let (deployment, count) = (text(&hidden["deployment"]), text(&hidden["count"]));
+        lines.push(format!(
+            "hidden state in deployment {deployment}: {count} events were answered differently by a fresh instance"
+        ));
+        if let Some(newest) = hidden["evidence"].as_array().and_then(|evidence| evidence.last()) {
+            let (event, handled) = (text(&newest["event"]["id"]), text(&newest["handled"]));
+            lines.push(format!("  event {event}, after {handled} others: {}", newest["shared"]));
+            lines.push(format!("  the same event, alone: {}", newest["fresh"]));
         }
     }
     for source in report["sources"].as_array().into_iter().flatten() {

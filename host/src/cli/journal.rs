@@ -13,9 +13,10 @@ use super::output;
 use super::reach::{self, Reach};
 use crate::api;
 
+mod letters;
 mod table;
 
-/// Exports, counts and verifies the journal.
+/// Exports, counts and verifies the journal, and lists what was given up.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Journal {
     #[command(subcommand)]
@@ -27,6 +28,7 @@ enum Command {
     Export(Export),
     Stat(Stat),
     Verify(Check),
+    DeadLetters(letters::Letters),
 }
 
 /// Writes the journal as a recording that `replay` reads: with decisions, state and configuration, for an exact replay.
@@ -83,6 +85,7 @@ impl Journal {
             Command::Export(export) => reach::block_on(export.run()),
             Command::Stat(stat) => reach::block_on(stat.run()),
             Command::Verify(verify) => reach::block_on(verify.run()),
+            Command::DeadLetters(letters) => reach::block_on(letters.run()),
         }
     }
 }
@@ -139,7 +142,7 @@ impl Stat {
         let host = reach::read_host(&self.config)?;
         let stat: Json = match Reach::of(&host).await? {
             Reach::Running(client) => client.get("/v1/journal/stat").await?,
-            Reach::Stopped => api::stat(&reach::reader(&host)?)?,
+            Reach::Stopped => api::stat(&reach::reader(&host)?, &[])?,
         };
         if self.json {
             output::print(stat)

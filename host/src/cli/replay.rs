@@ -53,6 +53,9 @@ pub(crate) struct Replay {
     /// How many partitions to run with, in virtual time; the decisions are the same.
     #[arg(long, value_name = "N")]
     partitions: Option<u16>,
+    /// Run this share of the events again on fresh instances, to find rules that keep something in their memory.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    sampler: f64,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
@@ -126,7 +129,8 @@ impl Replay {
             &devices,
             crate::installation::message_filters(loaded.iter().map(|loaded| &loaded.spec)),
         );
-        let replay = replay::Replay::new(setup, map)?;
+        let mut replay = replay::Replay::new(setup, map)?;
+        replay.sample(engine::Sampler::share(self.sampler));
         on_engine_thread(move || self.feed(replay, &recording))
     }
 
@@ -167,6 +171,7 @@ impl Replay {
                 "decisions": summary.decisions,
                 "digest": summary.digest,
                 "accounts": summary.accounts,
+                "hidden-state": summary.divergences,
             }));
             return;
         }
@@ -174,6 +179,13 @@ impl Replay {
             "{} lines, {} skipped, {} decisions ({mode})",
             summary.lines, summary.skipped, summary.decisions
         ));
+        for divergence in &summary.divergences {
+            let engine::Divergence { deployment, key, event, handled, .. } = divergence;
+            output::say(format_args!(
+                "hidden state: {deployment}, key {key}, answered event {} differently after {handled} others than alone",
+                event.id
+            ));
+        }
         output::print(&summary.digest);
     }
 }
@@ -202,4 +214,9 @@ fn finish_decisions(file: DecisionsFile) -> Result<()> {
         Some(mut file) => file.flush().context("failed to write decisions"),
         None => Ok(()),
     }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "expected a number from 0 to 1")?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("expected a number from 0 to 1".to_owned()) }
 }

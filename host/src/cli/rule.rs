@@ -7,6 +7,7 @@ mod new;
 mod package;
 mod project;
 mod report;
+mod repro;
 mod test;
 
 use anyhow::Result;
@@ -25,6 +26,7 @@ enum Command {
     Build(build::Build),
     Inspect(inspect::Inspect),
     Test(test::Test),
+    Repro(repro::Repro),
 }
 
 impl Rule {
@@ -34,6 +36,7 @@ impl Rule {
             Command::Build(build) => build.run(),
             Command::Inspect(inspect) => inspect.run(),
             Command::Test(test) => test.run(),
+            Command::Repro(repro) => repro.run(),
         }
     }
 }

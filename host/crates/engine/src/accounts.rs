@@ -43,6 +43,12 @@ pub struct Accounts {
     pub skipped_timers: u64,
     /// Of the dead-lettered: because too many steps of a key or deployment waited.
     pub overflowed: u64,
+    /// Of the expired: because too many waited for their target.
+    pub expired_full: u64,
+    /// Of the expired: because they had waited too long for their target.
+    pub expired_old: u64,
+    /// Sessions that a broker forgot: messages between may be lost.
+    pub sessions_lost: u64,
 }
 
 impl Accounts {
@@ -98,5 +104,8 @@ impl Accounts {
         self.missed_schedules += other.missed_schedules;
         self.skipped_timers += other.skipped_timers;
         self.overflowed += other.overflowed;
+        self.expired_full += other.expired_full;
+        self.expired_old += other.expired_old;
+        self.sessions_lost += other.sessions_lost;
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::deployment::PackageDigest;
 use model::device::{Confirm, Device, Devices};
-use model::guest::{Failure, Handled, Program};
+use model::guest::{Failure, Handled, Instance, Program};
 use model::{Attributes, Deployment, DeviceNo, Event, Instant, Name, Proposal, Value, limits};
 use serde::{Deserialize, Serialize};
 
@@ -181,22 +181,24 @@ impl Case {
             world.histories.insert(place, Series::of(&history.buckets, history.last));
         }
         world.begin(&spec, &self.event.key, &self.event.id, self.now);
-        Ok(rerun(&**program, &spec, &self.event, Box::new(world)).0)
+        match program.instantiate() {
+            Ok(instance) => Ok(rerun(instance, &spec, &self.event, Box::new(world)).0),
+            Err(failure) => Ok(Rerun { result: Err(failure), writes: BTreeMap::new(), logs: Vec::new(), fuel: 0 }),
+        }
     }
 }
 
-/// Runs one event on a fresh instance over a world that was set up for it; gives the world back.
-pub(crate) fn rerun(program: &dyn Program, spec: &Deployment, event: &Event, world: Box<World>) -> (Rerun, Box<World>) {
-    let (mut world, result, fuel) = match program.instantiate() {
-        Ok(mut instance) => {
-            let Handled { host, result, fuel } = instance.handle(event, world);
-            (host.into_any().downcast().expect("an instance hands back what it was lent"), result, fuel)
-        }
-        Err(failure) => (world, Err(failure), 0),
-    };
+/// Runs one event on an instance over a world that was set up for it; gives the world back.
+pub(crate) fn rerun(
+    mut instance: Box<dyn Instance>,
+    spec: &Deployment,
+    event: &Event,
+    world: Box<World>,
+) -> (Rerun, Box<World>) {
+    let Handled { host, result, fuel } = instance.handle(event, world);
+    let mut world: Box<World> = host.into_any().downcast().expect("an instance hands back what it was lent");
     let result = result.and_then(|proposals| acceptable(&spec.limits, world.call.writes.bytes(), proposals));
-    let writes = world.call.writes.take().into_iter().map(|(name, entry)| (name, entry.map(|entry| entry.value)));
-    let writes = if result.is_ok() { writes.collect() } else { BTreeMap::new() };
+    let writes = if result.is_ok() { world.call.writes.values() } else { BTreeMap::new() };
     (Rerun { result, writes, logs: std::mem::take(&mut world.call.logs), fuel }, world)
 }
 

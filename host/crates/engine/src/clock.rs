@@ -160,7 +160,10 @@ impl Partition {
                 attributes: Vec::new(),
             };
             self.journal_derived("schedule", &key, &event);
+            // Each key is a root of its own: many of them share no budget.
+            self.caused = 0;
             self.run(Wake { deployment, event, depth: 0, attempt: 0, because: None });
+            self.drain();
         }
     }
 

@@ -3,15 +3,12 @@
 //! Every transition is a derived record. All times are the partition's own, so that a replay holds and releases at the
 //! same records.
 
-use std::sync::Arc;
-
 use model::guest::Failure;
 use model::{Id, Instant, Name, limits};
 use serde::{Deserialize, Serialize};
 use store::Table;
 
 use crate::partition::Partition;
-use crate::plan::Plan;
 use crate::rows;
 use crate::turn::Persistence;
 
@@ -112,6 +109,7 @@ impl Partition {
     /// A step of this key failed for good: it may be one too many.
     pub(crate) fn condemn(&mut self, deployment: &Name, key: &Name, failure: &Failure) {
         let now = self.clock;
+        let against = self.fingerprint(deployment);
         let place = (deployment.clone(), key.clone());
         let standing = self.standings.keys.entry(place.clone()).or_default();
         let reason = standing.fail(now, matches!(failure, Failure::Stopped(..)));
@@ -119,7 +117,7 @@ impl Partition {
         let fresh = held.is_none();
         if let Some(reason) = held.or(reason.map(Name::from)) {
             let id = Id::of(&[deployment.as_bytes(), key.as_bytes()]);
-            let probe_at = standing.sentence.hold(now, reason.clone(), id);
+            let probe_at = standing.sentence.hold(now, reason.clone(), id, against);
             let tries = standing.sentence.tries;
             self.write_key_standing(&place);
             self.tell_transition(TransitionKind::Quarantined, deployment, Some(key), Some((reason, probe_at)), tries);
@@ -140,8 +138,9 @@ impl Partition {
     /// Holds a deployment in this partition, or holds it longer.
     pub(crate) fn stop(&mut self, deployment: &Name, reason: Name) {
         let now = self.clock;
+        let against = self.fingerprint(deployment);
         let standing = self.standings.deployments.entry(deployment.clone()).or_default();
-        let probe_at = standing.sentence.hold(now, reason.clone(), Id::of(&[deployment.as_bytes()]));
+        let probe_at = standing.sentence.hold(now, reason.clone(), Id::of(&[deployment.as_bytes()]), against);
         let tries = standing.sentence.tries;
         self.write_standing(deployment);
         self.tell_transition(TransitionKind::Stopped, deployment, None, Some((reason, probe_at)), tries);
@@ -192,30 +191,94 @@ impl Partition {
         }
     }
 
-    /// A deployment with another package or other settings has a chance at once.
-    pub(crate) fn forgive_changed(&mut self, old: &Plan) {
+    /// The host says whether a deployment is over its share of the engine: its steps wait for as long.
+    pub(crate) fn budget(&mut self, deployment: &Name, over: bool) {
+        if self.plan.deployment_named(deployment).is_none() {
+            return;
+        }
         let now = self.clock;
-        let plan = Arc::clone(&self.plan);
-        let changed = |deployment: &Name| {
-            let was = old.deployments.iter().find(|planned| planned.spec.name == *deployment);
-            let is = plan.deployments.iter().find(|planned| planned.spec.name == *deployment);
-            was.zip(is).is_some_and(|(was, is)| {
-                was.spec.package.digest != is.spec.package.digest || was.spec.settings != is.spec.settings
-            })
-        };
-        let keys: Vec<_> = self.standings.keys.keys().filter(|(deployment, _)| changed(deployment)).cloned().collect();
+        let standing = self.standings.deployments.entry(deployment.clone()).or_default();
+        standing.throttled = over;
+        if over {
+            let since = *standing.over_since.get_or_insert(now);
+            self.timers.arm_retry((since + limits::BUDGET_PATIENCE).max(now), deployment, &Name::from(""));
+        }
+        self.forget_budget(deployment);
+        self.write_standing(deployment);
+        self.arm_deployment(deployment);
+    }
+
+    /// After a start nobody is over its share: what was measured is gone.
+    pub(crate) fn forget_budgets(&mut self) {
+        let throttled = self.standings.deployments.iter().filter(|(_, standing)| standing.over_since.is_some());
+        for deployment in throttled.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            if let Some(standing) = self.standings.deployments.get_mut(&deployment) {
+                standing.throttled = false;
+                standing.over_since = None;
+            }
+            self.forget_budget(&deployment);
+            self.write_standing(&deployment);
+            self.arm_deployment(&deployment);
+        }
+    }
+
+    /// Who is within its share again and has nothing waiting any more has made up for it.
+    pub(crate) fn forget_budget(&mut self, deployment: &Name) {
+        let waits = self.pending.of(deployment) > 0;
+        let Some(standing) = self.standings.deployments.get_mut(deployment) else { return };
+        if !standing.throttled && !waits {
+            standing.over_since = None;
+        }
+        if standing.is_clean(self.clock) {
+            self.standings.deployments.remove(deployment);
+        }
+    }
+
+    /// Whether a deployment's steps have waited for its share for too long.
+    pub(crate) fn is_patience_over(&self, deployment: &Name) -> bool {
+        let Some(standing) = self.standings.deployments.get(deployment) else { return false };
+        let long = standing.over_since.is_some_and(|since| since + limits::BUDGET_PATIENCE <= self.clock);
+        long && standing.sentence.hold.is_none() && self.pending.of(deployment) > 0
+    }
+
+    /// Of a deployment's package and settings, for whoever is held because of them.
+    fn fingerprint(&self, deployment: &Name) -> u64 {
+        let planned = self.plan.deployment_named(deployment).map(|index| &self.plan.deployments[index as usize]);
+        planned.map_or(0, |planned| Id::of(&[&planned.spec.package.digest.0, planned.spec.settings.as_bytes()]).fold())
+    }
+
+    /// A deployment with another package or other settings than those that failed has a chance at once.
+    pub(crate) fn forgive_changed(&mut self) {
+        let now = self.clock;
+        let keys: Vec<_> = self.standings.keys.keys().cloned().collect();
         for place in keys {
-            if let Some(hold) = self.standings.keys.get_mut(&place).and_then(|s| s.sentence.hold.as_mut()) {
+            let is = self.fingerprint(&place.0);
+            let hold = self.standings.keys.get_mut(&place).and_then(|standing| standing.sentence.hold.as_mut());
+            if let Some(hold) = hold.filter(|hold| hold.against != is && hold.probe_at > now) {
                 hold.probe_at = now;
                 self.write_key_standing(&place);
             }
         }
-        let names: Vec<_> = self.standings.deployments.keys().filter(|name| changed(name)).cloned().collect();
+        let names: Vec<_> = self.standings.deployments.keys().cloned().collect();
         for name in names {
-            if let Some(hold) = self.standings.deployments.get_mut(&name).and_then(|s| s.sentence.hold.as_mut()) {
+            let is = self.fingerprint(&name);
+            let hold = self.standings.deployments.get_mut(&name).and_then(|standing| standing.sentence.hold.as_mut());
+            if let Some(hold) = hold.filter(|hold| hold.against != is && hold.probe_at > now) {
                 hold.probe_at = now;
                 self.write_standing(&name);
             }
+        }
+    }
+
+    /// Nothing is held against who is no longer deployed.
+    pub(crate) fn forget_standings(&mut self, gone: impl Fn(&Name) -> bool) {
+        for place in self.standings.keys.keys().filter(|(name, _)| gone(name)).cloned().collect::<Vec<_>>() {
+            self.standings.keys.remove(&place);
+            self.write_key_standing(&place);
+        }
+        for name in self.standings.deployments.keys().filter(|name| gone(name)).cloned().collect::<Vec<_>>() {
+            self.standings.deployments.remove(&name);
+            self.write_standing(&name);
         }
     }
 

@@ -265,6 +265,7 @@ impl Partition {
     }
 
     fn publish(&mut self, case: &Case<'_>, message: &Message, origin: Origin) {
+        self.lend_depth(&message.topic, origin.depth.saturating_add(1));
         let outgoing = Outgoing {
             effect: case.id,
             sink: self.plan.default_sink.clone(),
@@ -391,6 +392,7 @@ impl Partition {
     pub(crate) fn arrive(&mut self, transfer: &Transfer) {
         match &transfer.body {
             TransferBody::Effect { origin, decision } => self.arrive_effect(origin, decision),
+            TransferBody::Published { topic, depth } => self.keep_published(topic, *depth),
             TransferBody::Completion { origin, completion, attempt } => {
                 self.tell(origin, completion.clone(), *attempt);
             }

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use store::Table;
 
 use crate::accounts::Accounts;
+use crate::hidden::Sampler;
 use crate::partition::Partition;
 use crate::plan::{Plan, Setup, SetupError};
 use crate::rows::RowError;
@@ -61,6 +62,11 @@ impl Engine {
         if let Some(partition) = self.partitions.get_mut(usize::from(partition)) {
             partition.seen.remember(input, at);
         }
+    }
+
+    /// Which steps are run again on fresh instances from now on, to find rules that keep something in their memory.
+    pub fn sample(&mut self, sampler: Sampler) {
+        self.partitions.iter_mut().for_each(|partition| partition.sampler = sampler);
     }
 
     /// The configuration in force, as the journal names it.
@@ -164,6 +170,8 @@ impl Engine {
             turn.samples.extend(record.samples);
             turn.duplicates += record.duplicates;
             turn.transitions.extend(record.transitions);
+            turn.divergences.extend(record.divergences);
+            turn.fuel.extend(record.fuel);
             if record.touched {
                 turn.commits.push(record.commit);
             }

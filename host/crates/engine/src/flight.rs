@@ -259,6 +259,11 @@ impl Partition {
             Outcome::Failed => &mut self.accounts.failed,
         };
         *account += 1;
+        match reason.as_deref().filter(|_| outcome == Outcome::Expired) {
+            Some("outbox-full") => self.accounts.expired_full += 1,
+            Some("too-old") => self.accounts.expired_old += 1,
+            _ => {}
+        }
         self.complete(&flight.origin, flight.target.clone(), outcome, reason, flight.attempt);
     }
 

@@ -5,6 +5,7 @@
 //! partitions there are.
 
 mod accounts;
+mod budget;
 pub mod calendar;
 mod case;
 mod checkpoint;
@@ -17,12 +18,14 @@ mod engine;
 mod exact;
 mod flight;
 mod guard;
+mod hidden;
 mod history;
 mod nowhere;
 mod observe;
 mod partition;
 mod pending;
 mod plan;
+mod published;
 pub mod quarantine;
 mod restore;
 pub mod rows;
@@ -40,11 +43,13 @@ mod wall;
 mod world;
 
 pub use accounts::Accounts;
+pub use budget::Meter;
 pub use case::{CASE_VERSION, Case, CaseDevice, CaseError, CaseFailure, CaseHistory, Rerun};
 pub use contain::{Transition, TransitionKind};
 pub use engine::Engine;
 pub use exact::{Difference, Exact, Recorded};
 pub use guard::actuator::preconditions_hold;
+pub use hidden::{Answer, Divergence, Sampler};
 pub use nowhere::Nowhere;
 pub use plan::{Setup, SetupError};
 pub use triggers::fence::AreaError;

@@ -341,6 +341,7 @@ impl Partition {
 
     pub(crate) fn message(&mut self, input: &Input, message: &Message) {
         let plan = Arc::clone(&self.plan);
+        let depth = self.depth_of_topic(&message.topic);
         let mut wakes = Vec::new();
         for index in &self.listening {
             let slot = &self.slots[*index as usize];
@@ -371,7 +372,7 @@ impl Partition {
                     cause: Cause::Message(message.clone()),
                     attributes: input.attributes.clone(),
                 },
-                depth: 0,
+                depth,
                 attempt: 0,
                 because: None,
             });
@@ -382,16 +383,20 @@ impl Partition {
     /// The host started, caught up or stopped. `before` is the partition's clock before this.
     pub(crate) fn host_event(&mut self, event: &HostEvent, before: Instant) {
         match event {
+            HostEvent::Budget { deployment, over } => self.budget(deployment, *over),
             HostEvent::Started { doubted, .. } => {
                 self.caught_up = false;
                 self.wall = if *doubted { Wall::doubted(self.clock) } else { Wall::default() };
+                self.forget_budgets();
                 self.resume(before);
             }
             HostEvent::CaughtUp if self.wall.doubted.is_some() => self.wall.caught_up = true,
             HostEvent::CaughtUp => self.catch_up(),
             HostEvent::ClockAccepted { from, .. } => self.accept_wall(*from),
             HostEvent::ClockStepped { ahead } => self.step_wall(*ahead),
-            HostEvent::Joined(_) | HostEvent::Switched { .. } | HostEvent::Stopped | HostEvent::SessionLost { .. } => {}
+            // Every partition hears of it; it is counted once.
+            HostEvent::SessionLost { .. } => self.accounts.sessions_lost += u64::from(self.number == 0),
+            HostEvent::Joined(_) | HostEvent::Switched { .. } | HostEvent::Stopped => {}
         }
     }
 

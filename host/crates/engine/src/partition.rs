@@ -15,8 +15,10 @@ use store::{JournalRow, Table};
 
 use crate::accounts::Accounts;
 use crate::flight::Flights;
+use crate::hidden::Sampler;
 use crate::pending::Pending;
 use crate::plan::Plan;
+use crate::published::Published;
 use crate::quarantine::Standings;
 use crate::rows::{self, DeploymentRow, PartitionRow, TriggerRow};
 use crate::seen::Seen;
@@ -55,6 +57,8 @@ pub(crate) struct Partition {
     pub(crate) timers: Timers,
     pub(crate) pending: Pending,
     pub(crate) standings: Standings,
+    /// By topic.
+    pub(crate) published: BTreeMap<Name, Published>,
     pub(crate) flights: Flights,
     pub(crate) seen: Seen,
     /// By deployment of the plan.
@@ -68,6 +72,7 @@ pub(crate) struct Partition {
     pub(crate) accounts: Accounts,
     pub(crate) record: Record,
     pub(crate) persistence: Persistence,
+    pub(crate) sampler: Sampler,
     /// Fuel burnt in this turn.
     pub(crate) fuel: u64,
     /// Deployments that ran in this turn, possibly several times.
@@ -90,6 +95,8 @@ pub(crate) struct DeploymentState {
     pub(crate) instance: Option<Box<dyn Instance>>,
     /// Events that the instance has handled.
     pub(crate) handled: u32,
+    /// Fuel burnt in this turn.
+    pub(crate) fuel: u64,
 }
 
 /// Something for another partition.
@@ -120,6 +127,7 @@ impl Partition {
             timers: Timers::default(),
             pending: Pending::default(),
             standings: Standings::default(),
+            published: BTreeMap::new(),
             flights: Flights::default(),
             seen: Seen::default(),
             deployments: Vec::new(),
@@ -129,6 +137,7 @@ impl Partition {
             accounts: Accounts::default(),
             record: Record::default(),
             persistence,
+            sampler: Sampler::default(),
             fuel: 0,
             used: Vec::new(),
             dirty_twins: Vec::new(),
@@ -309,7 +318,12 @@ impl Partition {
     fn retire_instances(&mut self) {
         for index in &self.used {
             let state = &mut self.deployments[*index as usize];
-            let warm = self.plan.deployments[*index as usize].spec.lifecycle == Lifecycle::Warm;
+            if state.fuel > 0 {
+                let name = self.plan.deployments[*index as usize].spec.name.clone();
+                self.record.fuel.push((name, std::mem::take(&mut state.fuel)));
+            }
+            let warm = self.sampler == Sampler::Every
+                || self.plan.deployments[*index as usize].spec.lifecycle == Lifecycle::Warm;
             if !warm || state.handled >= WARM_EVENTS {
                 state.instance = None;
                 state.handled = 0;

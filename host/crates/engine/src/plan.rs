@@ -178,6 +178,18 @@ impl Plan {
         self.routes = routes;
     }
 
+    /// The partitions in which some rule listens to messages on this topic, in order.
+    pub(crate) fn hearers(&self, topic: &str) -> Vec<u16> {
+        let hears = |planned: &&Planned| {
+            let mut kinds = planned.spec.triggers.iter().map(|trigger| &trigger.kind);
+            kinds.any(|kind| matches!(kind, Kind::Message { filter, .. } if topic::matches(filter, topic)))
+        };
+        let hearing: Vec<_> = self.deployments.iter().filter(hears).collect();
+        let mut partitions = self.message_partitions.clone();
+        partitions.retain(|number| hearing.iter().any(|planned| !self.keys_in(&planned.spec, *number).is_empty()));
+        partitions
+    }
+
     /// The partition in which a key of a deployment lives.
     pub(crate) fn home_of_key(&self, deployment: &Deployment, key: &str) -> Option<u16> {
         match deployment.key {

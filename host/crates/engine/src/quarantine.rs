@@ -17,6 +17,8 @@ pub struct Hold {
     pub reason: Name,
     /// The first waiting event is tried at this instant.
     pub probe_at: Instant,
+    /// Of the package and settings that failed: others are tried at once.
+    pub against: u64,
 }
 
 /// A hold, and how often there was one without a good time between.
@@ -49,14 +51,14 @@ pub struct DeploymentStanding {
 
 impl Sentence {
     /// Holds, or holds again after a probe that failed: each time twice as long, with up to a quarter more by `id`.
-    pub(crate) fn hold(&mut self, now: Instant, reason: Name, id: Id) -> Instant {
+    pub(crate) fn hold(&mut self, now: Instant, reason: Name, id: Id, against: u64) -> Instant {
         if self.is_served(now) {
             self.tries = 0;
         }
         self.tries = self.tries.saturating_add(1);
         let since = self.hold.as_ref().map_or(now, |hold| hold.since);
         let probe_at = now + doubling(self.tries, (limits::PROBE_FIRST, limits::PROBE_LONGEST), id);
-        self.hold = Some(Hold { since, reason, probe_at });
+        self.hold = Some(Hold { since, reason, probe_at, against });
         self.released_at = None;
         probe_at
     }
@@ -182,7 +184,7 @@ mod tests {
         let mut now = second(0);
         let mut waits = Vec::new();
         for _ in 0..14 {
-            let at = sentence.hold(now, "traps".into(), id);
+            let at = sentence.hold(now, "traps".into(), id, 0);
             waits.push(at.since(now));
             now = at;
         }
@@ -196,12 +198,12 @@ mod tests {
     fn who_fails_again_soon_after_a_release_waits_longer_and_later_starts_anew() {
         let mut sentence = Sentence::default();
         let id = Id::of(&[b"x"]);
-        sentence.hold(second(0), "traps".into(), id);
-        sentence.hold(second(2), "traps".into(), id);
+        sentence.hold(second(0), "traps".into(), id, 0);
+        sentence.hold(second(2), "traps".into(), id, 0);
         sentence.release(second(10));
         assert!(!sentence.is_served(second(609)));
         assert!(sentence.is_served(second(610)));
-        let again = sentence.clone().hold(second(20), "traps".into(), id);
+        let again = sentence.clone().hold(second(20), "traps".into(), id, 0);
         assert!(again.since(second(20)) >= Span::from_secs(4));
     }
 }

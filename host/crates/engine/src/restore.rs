@@ -62,6 +62,10 @@ impl Partition {
                 Table::Pending => self.restore_pending(key, value)?,
                 Table::History => self.restore_history(key, value)?,
                 Table::Flight => self.restore_flight(value)?,
+                Table::Published => {
+                    let ([topic], _) = rows::texts::<1>("published", key)?;
+                    self.published.insert(topic.into(), decode("published", value)?);
+                }
                 Table::Quarantine => self.restore_standing(key, value)?,
                 // Within one host a transfer is taken in the turn that sends it: there is nothing to restore.
                 Table::Transfer => {}

@@ -103,7 +103,7 @@ impl Partition {
             .collect();
         self.world().plan = plan;
         self.lay_slots(states, rows);
-        self.forgive_changed(&old);
+        self.forgive_changed();
         self.arm_all_waiting();
     }
 

@@ -95,6 +95,12 @@ impl Writes {
         self.bytes
     }
 
+    /// The values written, and the names removed.
+    pub(crate) fn values(&self) -> BTreeMap<Name, Option<Value>> {
+        let value = |entry: &Option<Entry>| entry.as_ref().map(|entry| entry.value.clone());
+        self.entries.iter().map(|(name, entry)| (name.clone(), value(entry))).collect()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.bytes = 0;

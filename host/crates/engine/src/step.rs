@@ -47,8 +47,6 @@ impl Partition {
         let plan = Arc::clone(&self.plan);
         let spec = &plan.deployments[wake.deployment as usize].spec;
         let result = self.call(&wake);
-        let written = self.view().call.writes.bytes();
-        let result = result.and_then(|proposals| acceptable(&spec.limits, written, proposals));
         match result {
             Ok(proposals) => {
                 self.accounts.done += 1;
@@ -88,12 +86,17 @@ impl Partition {
         let world: Box<World> = host.into_any().downcast().expect("an instance hands back what it was lent");
         self.lent = Some(world);
         self.fuel += fuel;
+        let written = self.view().call.writes.bytes();
+        let result = result.and_then(|proposals| acceptable(&planned.spec.limits, written, proposals));
         let state = &mut self.deployments[wake.deployment as usize];
+        state.fuel += fuel;
+        let handled = state.handled;
         state.handled += 1;
         let stopped = matches!(result, Err(Failure::Stopped(..)));
         if !stopped && planned.spec.lifecycle != Lifecycle::Event {
             state.instance = Some(instance);
         }
+        self.sample(wake, handled, &result);
         self.collect_telemetry(&planned.spec.name);
         result
     }

@@ -4,6 +4,7 @@ use model::{Decision, Id, Name};
 use store::{Change, Commit, DeadLetterRow, DecisionRow, JournalRow, OutboxRow, Retry, Table};
 
 use crate::contain::Transition;
+use crate::hidden::Divergence;
 use crate::rows;
 use crate::world::LogLine;
 
@@ -24,6 +25,10 @@ pub struct Turn {
     pub duplicates: u64,
     /// Keys and deployments that were held or set free.
     pub transitions: Vec<Transition>,
+    /// Steps of the sample that a fresh instance answered differently.
+    pub divergences: Vec<Divergence>,
+    /// Fuel burnt, by deployment.
+    pub fuel: Vec<(Name, u64)>,
 }
 
 /// The turn of one partition while it runs.
@@ -36,6 +41,8 @@ pub(crate) struct Record {
     pub(crate) samples: Vec<(Name, Name, f64)>,
     pub(crate) duplicates: u64,
     pub(crate) transitions: Vec<Transition>,
+    pub(crate) divergences: Vec<Divergence>,
+    pub(crate) fuel: Vec<(Name, u64)>,
     /// Whether anything must be written.
     pub(crate) touched: bool,
     index: u32,

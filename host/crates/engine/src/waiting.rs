@@ -67,6 +67,9 @@ impl Partition {
 
     /// Tries the step of a held deployment that waits longest.
     fn probe(&mut self, index: u32, deployment: &Name) {
+        if self.is_patience_over(deployment) {
+            return self.stop(deployment, Name::from("over-budget"));
+        }
         if self.standings.of(deployment).is_none_or(|hold| hold.probe_at > self.clock) {
             return;
         }
@@ -97,6 +100,10 @@ impl Partition {
         let wake = Wake { deployment: index, event, depth: row.depth, attempt: row.attempt, because: row.because };
         self.execute(wake, Some(number));
         self.drain();
+        if self.standings.deployments.contains_key(deployment) && self.pending.of(deployment) == 0 {
+            self.forget_budget(deployment);
+            self.write_standing(deployment);
+        }
     }
 
     fn write_pending(&mut self, deployment: &Name, key: &Name, number: u64, row: Option<&PendingRow>) {

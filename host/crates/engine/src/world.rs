@@ -40,6 +40,28 @@ pub(crate) struct Call {
     pub(crate) samples: Vec<(Name, f64)>,
 }
 
+impl Call {
+    fn none() -> Self {
+        let empty = Name::from("");
+        Self {
+            deployment: None,
+            state_key: (empty.clone(), empty),
+            now: Instant::default(),
+            writes: Writes::default(),
+            seed: Id::default(),
+            drawn: 0,
+            logs: Vec::new(),
+            counts: Vec::new(),
+            samples: Vec::new(),
+        }
+    }
+
+    /// Makes room for another call; what this one left is given to be put back.
+    pub(crate) fn set_aside(&mut self) -> Self {
+        std::mem::replace(self, Self::none())
+    }
+}
+
 /// A line of a rule's log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogLine {
@@ -52,23 +74,12 @@ pub struct LogLine {
 
 impl World {
     pub(crate) fn new(plan: Arc<Plan>) -> Self {
-        let empty = Name::from("");
         Self {
             plan,
             twins: FxHashMap::default(),
             states: FxHashMap::default(),
             histories: BTreeMap::new(),
-            call: Call {
-                deployment: None,
-                state_key: (empty.clone(), empty),
-                now: Instant::default(),
-                writes: Writes::default(),
-                seed: Id::default(),
-                drawn: 0,
-                logs: Vec::new(),
-                counts: Vec::new(),
-                samples: Vec::new(),
-            },
+            call: Call::none(),
         }
     }
 
@@ -218,7 +229,7 @@ impl World {
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The finaliser of SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
-fn mix(state: u64) -> u64 {
+pub(crate) fn mix(state: u64) -> u64 {
     let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)

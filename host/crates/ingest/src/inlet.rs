@@ -194,6 +194,12 @@ impl Outlet {
         taken
     }
 
+    /// Whether something waits to be taken.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        !self.shared.lock().deliveries.is_empty()
+    }
+
     #[must_use]
     pub fn waker(&self) -> Waker {
         Waker { shared: self.shared.clone() }

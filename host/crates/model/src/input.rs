@@ -119,6 +119,12 @@ pub enum HostEvent {
     SessionLost {
         source: Name,
     },
+    /// A deployment has used more than its share of the engine while others wait, or no longer does. Measured by the
+    /// host in fuel, and observed like everything that the engine cannot know by itself.
+    Budget {
+        deployment: Name,
+        over: bool,
+    },
 }
 
 /// Numbered densely per (sender, receiver), so that the receiver drops repeats.
@@ -135,6 +141,8 @@ pub struct Transfer {
 pub enum TransferBody {
     /// An effect that passed the gates of its proposer and is decided here; the decision holds the answers so far.
     Effect { origin: Origin, decision: Box<crate::Decision> },
+    /// A rule published to a topic to which others listen: what arrives there may follow from it.
+    Published { topic: Name, depth: u8 },
     /// What became of an effect, for the rule that proposed it.
     Completion { origin: Origin, completion: crate::event::Completion, attempt: u32 },
 }

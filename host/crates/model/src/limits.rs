@@ -126,6 +126,16 @@ pub const PENDING_PER_KEY: usize = 1_000;
 pub const PENDING_PER_DEPLOYMENT: usize = 10_000;
 /// Waiting steps of one key that run at once before others have their turn.
 pub const PENDING_AT_ONCE: usize = 256;
+/// Fuel that an engine thread burns in a second of nothing but guests: see [`FUEL_PER_EVENT`] and [`TURN_FUEL`].
+pub const FUEL_PER_SECOND: u64 = 4_000_000_000;
+/// The time over which a deployment's share is measured, in seconds.
+pub const BUDGET_SECONDS: usize = 10;
+/// Fuel that one deployment may burn in that time while others wait: a tenth of the engine thread's.
+pub const BUDGET_FUEL: u64 = FUEL_PER_SECOND / 10 * BUDGET_SECONDS as u64;
+/// How long steps may wait for that before their deployment is held.
+pub const BUDGET_PATIENCE: Span = Span::from_secs(60);
+/// How long a topic that a rule published to lends its causal depth to messages that arrive there.
+pub const PUBLISHED_WITHIN: Span = Span::from_secs(10);
 /// Dead letters that are kept; past it the oldest are removed, counted. A case has some kilobytes.
 pub const DEAD_LETTERS: u64 = 10_000;
 /// Devices whose twins and histories a dead letter's case holds: more than a site has. The event's own comes first.

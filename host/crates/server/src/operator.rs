@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{self, Query};
+use axum::extract::{self, Path, Query};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::export::LineBody;
 use crate::problem::Problem;
-use crate::state::{Manual, Range, State, Verify};
+use crate::state::{Letters, Manual, Page, Range, State, Verify};
 
 /// The body of `POST /v1/backup`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,6 +58,26 @@ pub(crate) async fn stat(state: extract::State<State>) -> Result<Json<Value>, Pr
 
 pub(crate) async fn verify(state: extract::State<State>, body: Body<Verify>) -> Result<Json<Value>, Problem> {
     Ok(Json(state.operator.verify(given(body)?).await?))
+}
+
+pub(crate) async fn dead_letters(
+    state: extract::State<State>,
+    letters: Result<Query<Letters>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let malformed = |detail: String| Problem::new(StatusCode::BAD_REQUEST, "malformed", detail);
+    let Query(letters) = letters.map_err(|error| malformed(error.body_text()))?;
+    if !(1..=Page::LARGEST).contains(&letters.limit) {
+        return Err(malformed(format!("limit is {}, expected 1 to {}", letters.limit, Page::LARGEST)));
+    }
+    Ok(Json(Value::Array(state.operator.dead_letters(letters).await?)))
+}
+
+pub(crate) async fn dead_letter(state: extract::State<State>, number: Path<u64>) -> Result<Json<Value>, Problem> {
+    let Path(number) = number;
+    match state.operator.dead_letter(number).await? {
+        Some(case) => Ok(Json(case)),
+        None => Err(Problem::new(StatusCode::NOT_FOUND, "not-found", format!("there is no dead letter {number}"))),
+    }
 }
 
 fn given<T>(body: Body<T>) -> Result<T, Problem> {

@@ -157,6 +157,8 @@ fn operator_routes(state: State) -> Router {
         .route("/v1/journal/export", get(operator::export))
         .route("/v1/journal/stat", get(operator::stat))
         .route("/v1/journal/verify", post(operator::verify))
+        .route("/v1/journal/dead-letters", get(operator::dead_letters))
+        .route("/v1/journal/dead-letters/{number}", get(operator::dead_letter))
         .layer(DefaultBodyLimit::max(OPERATOR_BYTES))
         .with_state(state)
 }

@@ -162,6 +162,27 @@ pub trait Operator: Send + Sync + 'static {
     /// # Errors
     /// [`Error::NotFound`] for an unknown partition.
     fn verify(&self, what: Verify) -> Answer<'_, Value>;
+
+    /// The newest dead letters, the newest first, without their cases.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] when the store cannot be read.
+    fn dead_letters(&self, letters: Letters) -> Answer<'_, Vec<Value>>;
+
+    /// The case of one dead letter; none when there is no letter of this number any more.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] when the store cannot be read.
+    fn dead_letter(&self, number: u64) -> Answer<'_, Option<Value>>;
+}
+
+/// How many dead letters to list, the newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Letters {
+    /// 1 to [`Page::LARGEST`].
+    #[serde(default = "Page::largest")]
+    pub limit: usize,
 }
 
 /// Lines on their way, each with its line end. An error in the middle cuts the answer short, so that the reader

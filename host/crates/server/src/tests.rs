@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 
 use crate::client::{self, Client, segment};
 use crate::events::BATCH_BYTES;
-use crate::state::{Answer, Check, Devices, Error, Item, Lines, Manual, Page, Range, Readiness, Verify};
+use crate::state::{Answer, Check, Devices, Error, Item, Letters, Lines, Manual, Page, Range, Readiness, Verify};
 use crate::{BindError, Intake, Operator, Options, Server, State, Views, socket_path};
 
 /// Takes `{"id": …}` objects, knows two devices, and remembers what it was asked.
@@ -128,6 +128,12 @@ impl Operator for Host {
     }
     fn stat(&self) -> Answer<'_, Value> {
         Box::pin(async { Err(Error::Failed("the disk is gone".to_owned())) })
+    }
+    fn dead_letters(&self, letters: Letters) -> Answer<'_, Vec<Value>> {
+        Box::pin(async move { Ok(vec![json!({ "number": letters.limit })]) })
+    }
+    fn dead_letter(&self, number: u64) -> Answer<'_, Option<Value>> {
+        Box::pin(async move { Ok((number == 7).then(|| json!({ "case": 1 }))) })
     }
     fn verify(&self, what: Verify) -> Answer<'_, Value> {
         Box::pin(async move { Ok(json!({ "partition": what.partition, "damaged": [] })) })
@@ -251,7 +257,7 @@ async fn pages_of_twins_have_1_to_1000_rows() {
 #[tokio::test]
 async fn the_operators_routes_do_not_exist_on_tcp() {
     let server = start().await;
-    for path in ["/v1/doctor", "/v1/journal/export", "/v1/journal/stat", "/v1/nothing"] {
+    for path in ["/v1/doctor", "/v1/journal/export", "/v1/journal/stat", "/v1/journal/dead-letters/1", "/v1/nothing"] {
         assert_eq!(problem(server.get(path).await), reason(404, "not-found"), "{path}");
     }
     for path in ["/v1/commands", "/v1/backup", "/v1/clock/accept", "/v1/journal/verify"] {
@@ -438,6 +444,12 @@ async fn the_operator_asks_over_the_socket() {
     assert_eq!(accepted["now"], "2026-11-25T12:00:00Z");
     let verified: Value = client.post("/v1/journal/verify", &json!({ "partition": 3 })).await.expect("an answer");
     assert_eq!(verified["partition"], 3);
+    let letters: Value = client.get("/v1/journal/dead-letters?limit=3").await.expect("an answer");
+    assert_eq!(letters, json!([{ "number": 3 }]));
+    assert!(client.get::<Value>("/v1/journal/dead-letters?limit=0").await.is_err());
+    assert_eq!(client.get::<Value>("/v1/journal/dead-letters/7").await.expect("a case"), json!({ "case": 1 }));
+    let gone = client.get::<Value>("/v1/journal/dead-letters/8").await.expect_err("no such letter");
+    assert!(matches!(&gone, client::Error::Problem { status: 404, .. }), "{gone:?}");
     let broken = client.get::<Value>("/v1/journal/stat").await.expect_err("it fails");
     assert!(matches!(&broken, client::Error::Problem { status: 500, .. }), "{broken:?}");
     assert_eq!(broken.to_string(), "the disk is gone");

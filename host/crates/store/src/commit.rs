@@ -83,10 +83,12 @@ pub enum Table {
     Deployment = 11,
     /// What is held against a deployment and its keys, by deployment, key.
     Quarantine = 12,
+    /// Topics that rules published to a moment ago.
+    Published = 13,
 }
 
 impl Table {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Partition,
         Self::Twin,
         Self::Trigger,
@@ -99,6 +101,7 @@ impl Table {
         Self::Flight,
         Self::Deployment,
         Self::Quarantine,
+        Self::Published,
     ];
 }
 

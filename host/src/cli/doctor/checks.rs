@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use model::Instant;
+use serde_json::Value as Json;
 use server::state::Check;
 use store::{OpenError, Reader, Stat};
 use tokio::net::{TcpListener, TcpStream};
@@ -35,6 +36,15 @@ pub(super) fn newest(stat: Option<&Stat>) -> Instant {
 pub(super) fn clock(newest: Instant) -> Check {
     let standing = SystemClock::starting_after(newest).standing();
     Check { name: "clock".to_owned(), ok: !standing.held, detail: Some(standing.to_string()) }
+}
+
+/// Whether every rule does its work: nobody is held, and none was found to keep something in its memory.
+pub(super) fn rules(report: &Json) -> Check {
+    let count = |name: &str| report[name].as_array().map_or(0, Vec::len);
+    match (count("held"), count("hidden-state")) {
+        (0, 0) => good("rules", "all run".to_owned()),
+        (held, hidden) => failed("rules", format!("{held} held, {hidden} with hidden state")),
+    }
 }
 
 /// Whether external brokers answer, and whether our own addresses are free.

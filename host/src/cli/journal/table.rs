@@ -25,11 +25,28 @@ pub(super) fn stat(stat: &Json) -> String {
     for (name, count) in stat["accounts"].as_object().into_iter().flatten() {
         sums.add_row([name.clone(), text(count)]);
     }
+    let mut losses = Table::new();
+    losses.load_style(presets::NOTHING);
+    losses.set_header(["lost, left out or given up", ""]);
+    let found = stat["losses"].as_array().into_iter().flatten();
+    let found: Vec<_> = found.map(|loss| [text(&loss["cause"]), text(&loss["count"])]).collect();
+    let losses = if found.is_empty() { "nothing was lost".to_owned() } else { losses.add_rows(found).to_string() };
     let balance = match &stat["imbalance"] {
         Json::Null => "the accounts add up".to_owned(),
         imbalance => format!("the accounts do not add up: {}", text(imbalance)),
     };
-    format!("{partitions}\n\n{sums}\n\n{balance}")
+    format!("{partitions}\n\n{sums}\n\n{losses}\n\n{balance}")
+}
+
+/// What `journal dead-letters` shows.
+pub(super) fn dead_letters(letters: &[Json]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["number", "at", "deployment", "key", "reason", "message"]);
+    for letter in letters {
+        table.add_row(["number", "at", "deployment", "key", "reason", "message"].map(|name| text(&letter[name])));
+    }
+    table.to_string()
 }
 
 /// What `journal verify` shows.

@@ -57,6 +57,8 @@ pub struct Host {
     pub partitions: u16,
     /// Whether deployments may leave out the digest of their package.
     pub development: bool,
+    /// Share of events that run again on a fresh instance; 0 turns it off.
+    pub sampler: f64,
     /// Where the embedded broker listens; none without one. Loopback.
     pub broker: Option<SocketAddr>,
     /// External brokers.
@@ -161,6 +163,7 @@ impl Host {
             site,
             partitions: raw.host.partitions,
             development: raw.host.development,
+            sampler: raw.host.sampler,
             broker: network.broker,
             mqtt: network.servers,
             api: raw.api.listen,

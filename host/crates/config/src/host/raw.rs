@@ -32,6 +32,7 @@ pub(crate) struct Identity {
     pub(crate) site: Site,
     pub(crate) partitions: u16,
     pub(crate) development: bool,
+    pub(crate) sampler: f64,
 }
 
 #[derive(Debug, Deserialize)]

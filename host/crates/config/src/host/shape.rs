@@ -40,6 +40,12 @@ static IDENTITY: Shape = Shape {
             "parts in which work may run side by side; fixed once the data folder exists",
         ),
         default("development", Kind::Boolean, "false", "whether deployments may leave out the digest of their package"),
+        default(
+            "sampler",
+            Kind::Number(0.0, 1.0),
+            "0.01",
+            "share of events that run again on a fresh instance, to find rules that keep something in their memory",
+        ),
     ],
 };
 

@@ -228,6 +228,21 @@ fn a_rule_that_cannot_work_with_its_settings_stops_its_deployment_and_new_settin
     assert_eq!(bench.engine.accounts().pending, 0);
 }
 
+#[test]
+fn a_mended_package_is_tried_at_once_after_a_restart() {
+    let mut bench = bench(many());
+    bench.hear(0, 1, 100.0).hear(0, 1, 100.0).hear(0, 1, 100.0).hear(1, 1, 100.0);
+    let mut mended = many();
+    mended[0].0.package.digest = PackageDigest([8; 32]);
+    mended[0].1 = tell;
+    bench.crash_into(eight(1, mended));
+    let input = bench.input(started(), None);
+    bench.engine.take(&input, tenth(2));
+    bench.run_to(3);
+    assert_eq!(bench.transitions().last(), Some(&(TransitionKind::Released, "d1".into())));
+    assert_eq!(bench.engine.accounts().pending, 0);
+}
+
 /// Feeds a storm of failures, stopping at the given inputs, and gives everything that was decided and told.
 fn storm(batch: usize, crashes: &[usize]) -> (String, Vec<(TransitionKind, String)>, crate::Accounts) {
     let mut bench = bench(many());
@@ -316,4 +331,77 @@ fn a_dead_letter_holds_all_that_is_needed_to_fail_the_same_way_elsewhere() {
     assert_eq!(mended.result.map(|proposals| proposals.len()), Ok(1));
     let newer = crate::Case { case: crate::CASE_VERSION + 1, ..read };
     assert!(newer.run(&program(tell)).is_err());
+}
+
+fn over(over: bool) -> Body {
+    Body::Host(HostEvent::Budget { deployment: "d".into(), over })
+}
+
+impl Bench {
+    fn tell_budget(&mut self, tenths: i64, is_over: bool) -> &mut Self {
+        let input = self.input(over(is_over), None);
+        self.engine.take(&input, tenth(tenths));
+        self.collect();
+        self
+    }
+}
+
+#[test]
+fn a_deployment_over_its_budget_waits_in_order_and_others_do_not() {
+    let mut bench = bench(many());
+    bench.tell_budget(0, true).hear(1, 1, 1.0).hear(2, 2, 2.0);
+    assert_eq!((bench.effects_of("d"), bench.effects_of("other")), (0, 2));
+    bench.tell_budget(50, false).run_to(51);
+    assert_eq!((bench.effects_of("d"), bench.engine.accounts().pending), (2, 0));
+    bench.hear(700, 1, 1.0).run_to(800);
+    assert_eq!((bench.effects_of("d"), bench.transitions()), (3, vec![]), "it has made up for it");
+}
+
+#[test]
+fn a_deployment_over_its_budget_for_a_minute_is_stopped_and_probed() {
+    let mut bench = bench(many());
+    bench.tell_budget(0, true).hear(1, 1, 1.0).hear(1, 1, 2.0).run_to(599);
+    assert_eq!(bench.transitions(), []);
+    bench.run_to(601);
+    let stopped = bench.turns.iter().flat_map(|turn| &turn.transitions).next().expect("it is stopped");
+    assert_eq!((stopped.kind, stopped.reason.as_deref()), (TransitionKind::Stopped, Some("over-budget")));
+    bench.run_to(620);
+    assert_eq!(bench.transitions().last(), Some(&(TransitionKind::Resumed, String::new())));
+    assert_eq!(
+        (bench.effects_of("d"), bench.engine.accounts().pending),
+        (1, 1),
+        "the probe ran, the rest is over it yet"
+    );
+}
+
+#[test]
+fn budgets_are_kept_over_a_crash_and_forgotten_at_a_start() {
+    let mut bench = bench(many());
+    bench.tell_budget(0, true).hear(1, 1, 1.0);
+    bench.crash_into(eight(1, many()));
+    bench.hear(2, 1, 1.0);
+    assert_eq!(bench.engine.accounts().pending, 2);
+    let input = bench.input(started(), None);
+    bench.engine.take(&input, tenth(3));
+    bench.run_to(4);
+    assert_eq!((bench.effects_of("d"), bench.engine.accounts().pending), (2, 0));
+}
+
+#[test]
+fn a_case_holds_as_many_devices_as_its_limit_and_says_how_many_it_leaves_out() {
+    for (count, left_out) in [(limits::CASE_DEVICES, 0), (limits::CASE_DEVICES + 1, 1)] {
+        let count = u32::try_from(count).expect("small");
+        let mut spec = deployment("d", vec![each_reading()]);
+        spec.roles[0].members = (1..=count).map(DeviceNo).collect();
+        let devices = (1..=count).map(|number| device(number, &format!("d{number}"), "hall"));
+        let setup = Setup { devices: Arc::new(Devices::new(devices)), ..setup(1, vec![(spec, fragile)]) };
+        let engine = Engine::new(setup, Persistence::Store).expect("a setup");
+        let mut bench = Bench { engine, number: 0, decisions: Vec::new(), turns: Vec::new() };
+        bench.hear(0, count, 100.0);
+        let letter =
+            bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.dead_letters).next().expect("a letter");
+        let case: crate::Case = crate::rows::decode("dead letter", &letter.case).expect("a case");
+        assert_eq!((case.devices.len(), case.devices_left_out), (limits::CASE_DEVICES, left_out));
+        assert_eq!(case.devices[0].number, DeviceNo(count), "the event's own device comes first");
+    }
 }

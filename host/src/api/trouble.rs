@@ -1,0 +1,169 @@
+//! What goes wrong and where it can be seen: who is held, what was lost and why, dead letters, hidden state.
+
+use engine::quarantine::{DeploymentStanding, Hold, KeyStanding};
+use engine::rows::{self, PartitionRow};
+use engine::{Accounts, Case};
+use ingest::status::Counts;
+use model::Name;
+use serde_json::{Value as Json, json};
+use store::{Reader, Stat, Table};
+
+/// Every key and deployment that is held, as the store has it.
+pub(crate) fn held(reader: &Reader) -> Result<Vec<Json>, store::Error> {
+    let mut found = Vec::new();
+    for partition in 0..reader.partitions() {
+        for row in reader.rows(partition, Table::Quarantine, b"")? {
+            let mut parts = row.key.splitn(2, |byte| *byte == 0).map(String::from_utf8_lossy);
+            let (deployment, key) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+            let (sentence, throttled) = if key.is_empty() {
+                let standing = rows::decode::<DeploymentStanding>("quarantine", &row.value);
+                standing.map(|standing| (standing.sentence, standing.throttled)).unwrap_or_default()
+            } else {
+                let standing = rows::decode::<KeyStanding>("quarantine", &row.value);
+                (standing.map(|standing| standing.sentence).unwrap_or_default(), false)
+            };
+            if sentence.hold.is_none() && !throttled {
+                continue;
+            }
+            // The keys of waiting rows begin with deployment and key.
+            let end: &[u8] = if key.is_empty() { b"" } else { b"\0" };
+            let waiting = reader.rows(partition, Table::Pending, &[&*row.key, end].concat())?.len();
+            found.push(describe(partition, &deployment, &key, sentence.hold.as_ref(), sentence.tries, waiting));
+        }
+    }
+    Ok(found)
+}
+
+fn describe(partition: u16, deployment: &str, key: &str, hold: Option<&Hold>, tries: u32, waiting: usize) -> Json {
+    let mut shown = json!({
+        "deployment": deployment,
+        "reason": hold.map_or("over-budget", |hold| &*hold.reason),
+        "tries": tries,
+        "waiting": waiting,
+        "partition": partition,
+    });
+    if !key.is_empty() {
+        shown["key"] = json!(key);
+    }
+    if let Some(hold) = hold {
+        shown["since"] = json!(hold.since.to_string());
+        shown["probe-at"] = json!(hold.probe_at.to_string());
+    }
+    shown
+}
+
+/// The sums over all partitions, as they were at the last commit.
+pub(crate) fn accounts(reader: &Reader) -> Result<Accounts, store::Error> {
+    let mut accounts = Accounts::default();
+    for partition in 0..reader.partitions() {
+        for row in reader.rows(partition, Table::Partition, b"")? {
+            if let Ok(row) = rows::decode::<PartitionRow>("partition", &row.value) {
+                accounts.add(&row.accounts);
+            }
+        }
+    }
+    Ok(accounts)
+}
+
+/// Everything that was lost, left out or given up, by cause: one list for all of it. What sources count is since the
+/// start of the host, all else since the store was made.
+pub(crate) fn losses(accounts: &Accounts, stat: &Stat, sources: &[Counts]) -> Vec<(Name, u64)> {
+    let mut losses: Vec<(Name, u64)> = Vec::new();
+    let mut add = |cause: &str, count: u64| losses.push((Name::from(cause), count));
+    let sum = |count: fn(&Counts) -> u64| sources.iter().map(count).sum::<u64>();
+    let mut rejected = std::collections::BTreeMap::<&str, u64>::new();
+    for (code, count) in sources.iter().flat_map(|counts| &counts.rejected) {
+        *rejected.entry(code).or_default() += count;
+    }
+    for (code, count) in rejected {
+        add(&format!("message-rejected:{code}"), count);
+    }
+    add("value-left-out", sum(|counts| counts.bad_values));
+    // Not lost as far as anybody knows, but nobody would send them again.
+    add("qos0-at-risk", sum(|counts| counts.qos0));
+    add("session-lost", accounts.sessions_lost);
+    add("late", accounts.late);
+    add("unknown-device", accounts.unknown_device);
+    add("no-key", accounts.no_key);
+    for (reason, count) in &stat.dead_letter_reasons {
+        add(&format!("dead-letter:{reason}"), *count);
+    }
+    add("dead-letter-removed", stat.dead_letters_removed);
+    add("waiting-overflow", accounts.overflowed);
+    add("effect-refused", accounts.refused);
+    add("effect-superseded", accounts.superseded);
+    add("effect-expired:outbox-full", accounts.expired_full);
+    add("effect-expired:too-old", accounts.expired_old);
+    let own = accounts.expired.saturating_sub(accounts.expired_full + accounts.expired_old);
+    add("effect-expired:expires-at", own);
+    add("effect-failed", accounts.failed);
+    add("effect-withdrawn", accounts.withdrawn);
+    add("timer-skipped", accounts.skipped_timers);
+    add("schedule-missed", accounts.missed_schedules);
+    losses.retain(|(_, count)| *count > 0);
+    losses
+}
+
+/// The newest dead letters, the newest first.
+pub(crate) fn dead_letters(reader: &Reader, limit: usize) -> Result<Vec<Json>, store::Error> {
+    Ok(reader.dead_letters(limit)?.iter().map(|letter| json!(letter)).collect())
+}
+
+/// The case of a dead letter as a document of its own.
+pub(crate) fn dead_letter(reader: &Reader, number: u64) -> Result<Option<Result<Json, String>>, store::Error> {
+    let letter = reader.dead_letter(number)?;
+    Ok(letter.map(|placed| {
+        if placed.row.case.is_empty() {
+            return Err(format!("dead letter {number} has no case: its deployment was removed"));
+        }
+        let case = rows::decode::<Case>("dead letter", &placed.row.case);
+        case.map(|case| json!(case)).map_err(|error| error.to_string())
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_loss_is_listed_once_under_its_cause_and_none_that_did_not_happen() {
+        let accounts =
+            Accounts { late: 2, expired: 9, expired_full: 4, expired_old: 3, overflowed: 1, ..Accounts::default() };
+        let stat = Stat {
+            partitions: Vec::new(),
+            decisions: 0,
+            quiet_decisions: 0,
+            outbox: 0,
+            dead_letters: 3,
+            dead_letter_reasons: [("trap".into(), 2), ("quarantined".into(), 1)].into(),
+            dead_letters_removed: 0,
+            devices: 0,
+            file_bytes: 0,
+            free_bytes: 0,
+            log_bytes: 0,
+        };
+        let source = |codes: &[(&'static str, u64)]| Counts {
+            qos0: 1,
+            rejected: codes.iter().copied().collect(),
+            ..Counts::default()
+        };
+        let sources = [source(&[("too-large", 1), ("bad-json", 2)]), source(&[("bad-json", 5)])];
+        let found = losses(&accounts, &stat, &sources);
+        let found: Vec<(&str, u64)> = found.iter().map(|(cause, count)| (&**cause, *count)).collect();
+        assert_eq!(
+            found,
+            [
+                ("message-rejected:bad-json", 7),
+                ("message-rejected:too-large", 1),
+                ("qos0-at-risk", 2),
+                ("late", 2),
+                ("dead-letter:quarantined", 1),
+                ("dead-letter:trap", 2),
+                ("waiting-overflow", 1),
+                ("effect-expired:outbox-full", 4),
+                ("effect-expired:too-old", 3),
+                ("effect-expired:expires-at", 2),
+            ]
+        );
+    }
+}
