@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use config::{Host, Problem, Problems};
-use engine::{Engine, Persistence};
+use engine::{Cycle, Engine, Persistence};
 use model::DeviceNo;
 use sandbox::{Options, Pooling, Sandbox};
 use serde_json::{Value as Json, json};
@@ -28,6 +28,7 @@ struct Sound {
     installation: Installation,
     devices: usize,
     deployments: Vec<Loaded>,
+    cycles: Vec<Cycle>,
 }
 
 impl Check {
@@ -70,8 +71,8 @@ fn examine(config: &super::ConfigArgument, sandbox: &Sandbox) -> Result<Sound, P
     }));
     let deployments = installation.load(sandbox, installation.resolve(&devices)?)?;
     let setup = installation.setup(installation.host.partitions, Arc::clone(&devices), &deployments);
-    Engine::new(setup, Persistence::DecisionsOnly).map_err(|error| of_file(error.to_string()))?;
-    Ok(Sound { installation, devices: devices.len(), deployments })
+    let engine = Engine::new(setup, Persistence::DecisionsOnly).map_err(|error| of_file(error.to_string()))?;
+    Ok(Sound { installation, devices: devices.len(), deployments, cycles: engine.cycles() })
 }
 
 fn summary(sound: &Sound) -> Json {
@@ -89,6 +90,7 @@ fn summary(sound: &Sound) -> Json {
         "fleets": sound.installation.host.patterns.len(),
         "templates": sound.installation.host.templates.len(),
         "deployments": deployments.collect::<Json>(),
+        "loops": sound.cycles.iter().map(ToString::to_string).collect::<Json>(),
     })
 }
 
@@ -105,6 +107,9 @@ fn lines(sound: &Sound) -> String {
         let spec = &loaded.spec;
         let members: usize = spec.roles.iter().map(|role| role.members.len()).sum();
         lines.push(format!("  {}: {}, {members} devices, {} triggers", spec.name, spec.package, spec.triggers.len()));
+    }
+    for cycle in &sound.cycles {
+        lines.push(format!("  may loop: {cycle}"));
     }
     lines.join("\n")
 }

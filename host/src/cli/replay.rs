@@ -53,8 +53,9 @@ pub(crate) struct Replay {
     /// How many partitions to run with, in virtual time; the decisions are the same.
     #[arg(long, value_name = "N")]
     partitions: Option<u16>,
-    /// Run this share of the events again on fresh instances, to find rules that keep something in their memory.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    /// Of a recording: run this share of its events again on fresh instances, to find rules that keep something in
+    /// their memory.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, requires = "recording")]
     sampler: f64,
     /// Print the summary as JSON.
     #[arg(long)]

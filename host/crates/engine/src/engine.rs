@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use store::Table;
 
 use crate::accounts::Accounts;
+use crate::cycles::{Cycle, cycles};
 use crate::hidden::Sampler;
 use crate::partition::Partition;
 use crate::plan::{Plan, Setup, SetupError};
@@ -62,6 +63,12 @@ impl Engine {
         if let Some(partition) = self.partitions.get_mut(usize::from(partition)) {
             partition.seen.remember(input, at);
         }
+    }
+
+    /// Deployments whose effects may wake themselves again, as their grants and triggers allow.
+    #[must_use]
+    pub fn cycles(&self) -> Vec<Cycle> {
+        cycles(&self.plan)
     }
 
     /// Which steps are run again on fresh instances from now on, to find rules that keep something in their memory.

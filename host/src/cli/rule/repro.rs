@@ -1,16 +1,15 @@
 //! `pointsman rule repro`: a dead letter's event again, in a sandbox, with nothing that could reach the world.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use engine::{Case, Rerun};
 use model::deployment::PackageDigest;
-use model::guest::Program;
 use sandbox::LoadOptions;
 use serde_json::{Value as Json, json};
 
 use super::package;
+use crate::cli::replay::on_engine_thread;
 use crate::cli::{output, reach};
 
 /// Runs the event of a dead letter again and tells whether it fails the same way.
@@ -56,7 +55,8 @@ impl Repro {
         let compatibility = inspection.wasi().next().is_some();
         let options = LoadOptions { world: case.deployment.world, compatibility, limits: case.deployment.limits };
         let program = sandbox.load(&bytes, &options).context("the package cannot be run")?;
-        let rerun = in_deep_stack(case.clone(), program)?;
+        let again = case.clone();
+        let rerun = on_engine_thread(move || Ok(again.run(&program)?))?;
         self.tell(&case, digest, &rerun);
         Ok(())
     }
@@ -166,11 +166,4 @@ fn find(folders: &[PathBuf], digest: PackageDigest, rule: &str) -> Result<Vec<u8
     }
     let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
     bail!("the package of {rule}, {digest}, is neither in {}: name it with --package", folders.join(" nor in "))
-}
-
-/// Guests need a deep stack; the main thread's is not ours to choose.
-fn in_deep_stack(case: Case, program: Arc<dyn Program>) -> Result<Rerun> {
-    let worker = std::thread::Builder::new().name("engine".to_owned()).stack_size(sandbox::THREAD_STACK);
-    let thread = worker.spawn(move || case.run(&program)).context("failed to start the engine's thread")?;
-    Ok(thread.join().map_err(|_| anyhow!("the engine's thread ended early"))??)
 }

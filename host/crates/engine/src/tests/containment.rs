@@ -243,8 +243,8 @@ fn a_mended_package_is_tried_at_once_after_a_restart() {
     assert_eq!(bench.engine.accounts().pending, 0);
 }
 
-/// Feeds a storm of failures, stopping at the given inputs, and gives everything that was decided and told.
-fn storm(batch: usize, crashes: &[usize]) -> (String, Vec<(TransitionKind, String)>, crate::Accounts) {
+/// Feeds a storm of failures in turns of `batch`, stopping at the given inputs.
+fn storm(batch: usize, crashes: &[usize]) -> Bench {
     let mut bench = bench(many());
     for n in 0..600_usize {
         let device = u32::try_from(n % 8).expect("small") + 1;
@@ -259,6 +259,11 @@ fn storm(batch: usize, crashes: &[usize]) -> (String, Vec<(TransitionKind, Strin
         }
     }
     bench.run_to(20_000);
+    bench
+}
+
+/// Everything that was decided, held and counted.
+fn outcome(bench: &Bench) -> (String, Vec<(TransitionKind, String)>, crate::Accounts) {
     let mut digest = crate::digest::RunDigest::default();
     bench.decisions.iter().for_each(|decision| digest.add(decision));
     (digest.finish(), bench.transitions(), bench.engine.accounts())
@@ -266,15 +271,23 @@ fn storm(batch: usize, crashes: &[usize]) -> (String, Vec<(TransitionKind, Strin
 
 #[test]
 fn holds_are_the_same_whatever_the_turns_and_after_any_crash() {
-    let alone = storm(1, &[]);
+    let alone = outcome(&storm(1, &[]));
     for kind in
         [TransitionKind::Quarantined, TransitionKind::Released, TransitionKind::Stopped, TransitionKind::Resumed]
     {
         assert!(alone.1.iter().any(|t| t.0 == kind), "the storm holds and releases: {:?}", alone.1);
     }
-    assert_eq!(storm(7, &[]), alone);
-    assert_eq!(storm(256, &[]), alone);
-    assert_eq!(storm(1, &[30, 31, 77, 150, 299, 300, 471]), alone);
+    assert_eq!(outcome(&storm(7, &[])), alone);
+    assert_eq!(outcome(&storm(256, &[])), alone);
+    assert_eq!(outcome(&storm(1, &[30, 31, 77, 150, 299, 300, 471])), alone);
+}
+
+#[test]
+fn a_replay_holds_and_releases_at_the_same_records() {
+    let recorded = super::exact::journal(&storm(7, &[]), 0);
+    let mut exact = crate::Exact::new(0, eight(1, many())).expect("a setup");
+    let decisions = super::exact::feed(&mut exact, &recorded.rows).unwrap_or_else(|difference| panic!("{difference}"));
+    assert_eq!(decisions, recorded.decisions);
 }
 
 #[test]

@@ -95,12 +95,12 @@ fn run(partitions: u16) -> Bench {
     bench
 }
 
-struct Journal {
-    rows: Vec<JournalRow>,
-    decisions: Vec<Decision>,
+pub(super) struct Journal {
+    pub(super) rows: Vec<JournalRow>,
+    pub(super) decisions: Vec<Decision>,
 }
 
-fn journal(bench: &Bench, partition: u16) -> Journal {
+pub(super) fn journal(bench: &Bench, partition: u16) -> Journal {
     let commits = || bench.turns.iter().flat_map(|turn| &turn.commits).filter(|c| c.partition == partition);
     let rows = commits().flat_map(|commit| commit.journal.iter().cloned()).collect();
     let decisions = commits().flat_map(|commit| &commit.decisions);
@@ -108,7 +108,7 @@ fn journal(bench: &Bench, partition: u16) -> Journal {
     Journal { rows, decisions }
 }
 
-fn feed(exact: &mut Exact, rows: &[JournalRow]) -> Result<Vec<Decision>, Difference> {
+pub(super) fn feed(exact: &mut Exact, rows: &[JournalRow]) -> Result<Vec<Decision>, Difference> {
     let mut decisions = Vec::new();
     for row in rows {
         let input: Option<Input> = row.observed.then(|| crate::rows::decode("journal", &row.payload).expect("our own"));

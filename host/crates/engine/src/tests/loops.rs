@@ -99,3 +99,26 @@ fn each_key_of_a_schedule_is_a_root_of_its_own() {
     let (refused, allowed) = verdicts(&bench);
     assert_eq!((refused.len(), allowed), (0, usize::try_from(keys).expect("small")));
 }
+
+#[test]
+fn cycles_are_found_before_anything_runs_over_emissions_topics_and_devices() {
+    let named = |bench: &Bench| bench.engine.cycles().iter().map(ToString::to_string).collect::<Vec<_>>();
+    // A rule that wakes itself by what it emits, and two that do so together over a topic and a device.
+    let own = deployment("a", vec![Kind::Custom { name: "told".into() }]);
+    let bench = Bench::new(4, vec![(own, tell as Rule)]);
+    assert_eq!(named(&bench), ["a -(told)-> a"]);
+    let mut publishing =
+        deployment("a", vec![Kind::Reading { capability: Some(capability("switch")), snapshot: false, late: false }]);
+    publishing.grants.emit.clear();
+    publishing.grants.commands.clear();
+    let mut commanding = republishing("b");
+    commanding.grants.emit.clear();
+    commanding.grants.publish.clear();
+    let bench = Bench::new(4, vec![(publishing.clone(), tell as Rule), (commanding.clone(), tell)]);
+    assert_eq!(named(&bench), ["a -(out/+)-> b -(switch)-> a"]);
+    // Looking at another capability than the one that is commanded is no loop.
+    publishing.triggers[0].kind =
+        Kind::Reading { capability: Some(capability("temperature")), snapshot: false, late: false };
+    let bench = Bench::new(4, vec![(publishing, tell as Rule), (commanding, tell)]);
+    assert_eq!(named(&bench), Vec::<String>::new());
+}
