@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use model::effect::Overdue;
 use model::event::{Cause, Event, Tick};
-use model::trigger::Kind;
 use model::{Instant, Name, limits};
 use store::Table;
 
@@ -12,7 +11,7 @@ use crate::partition::{Partition, inner_id};
 use crate::rows;
 use crate::step::Wake;
 use crate::timers::{Armed, TimerKey, TimerRow};
-use crate::triggers::State;
+use crate::triggers::{State, times};
 use crate::turn::Persistence;
 use crate::wall::Wall;
 
@@ -117,12 +116,12 @@ impl Partition {
         let slot = &mut self.slots[index];
         let planned = &plan.deployments[slot.binding.deployment as usize];
         let trigger = &planned.triggers[slot.binding.trigger as usize];
-        let (State::Schedule(last), Some(calendar)) = (&mut slot.state, &trigger.calendar) else { return };
-        let Kind::Schedule(spec) = &trigger.spec.kind else { return };
+        let (State::Schedule(last), Some(times)) = (&mut slot.state, &trigger.times) else { return };
+        let Some(overdue) = times::overdue(&trigger.spec.kind) else { return };
         let wall = self.wall.at(self.clock);
-        let Some(first) = calendar.next(*last).filter(|due| *due <= wall) else { return };
+        let Some(first) = times.next(*last).filter(|due| *due <= wall) else { return };
         let (mut due, mut missed) = (first, 0_u32);
-        while let Some(next) = calendar.next(due).filter(|next| *next <= wall) {
+        while let Some(next) = times.next(due).filter(|next| *next <= wall) {
             due = next;
             missed = missed.saturating_add(1);
         }
@@ -131,7 +130,7 @@ impl Partition {
         let deployment = slot.binding.deployment;
         self.touched(index);
         let on_time = self.wall.reaches(due) >= self.clock;
-        let fires = match spec.overdue {
+        let fires = match overdue {
             Overdue::Fire => true,
             Overdue::FireWithin(within) => on_time || wall.since(due) <= within,
             Overdue::Skip => on_time,
@@ -155,7 +154,7 @@ impl Partition {
                     due,
                     missed,
                     payload: None,
-                    attributes: Vec::new(),
+                    attributes: times.attributes(due),
                 }),
                 attributes: Vec::new(),
             };

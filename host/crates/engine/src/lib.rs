@@ -56,6 +56,8 @@ pub use nowhere::Nowhere;
 pub use plan::{Setup, SetupError};
 pub use triggers::fence::AreaError;
 pub use triggers::schedule::{Calendar, ScheduleError};
+pub use triggers::sun::SunError;
+pub use triggers::times::TimesError;
 pub use turn::{Persistence, Turn};
 pub use twin::Twin;
 pub use wall::Wall;

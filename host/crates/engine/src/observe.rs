@@ -418,7 +418,7 @@ impl Partition {
                     slot.dirty |= held.interrupt(kind, before.before(lag), &mut transitions);
                 }
                 // A schedule that is new missed nothing while the host was down; from now on it can.
-                (State::Schedule(last), Kind::Schedule(_)) if slot.fresh && !doubted => {
+                (State::Schedule(last), Kind::Schedule(_) | Kind::Sun(_)) if slot.fresh && !doubted => {
                     *last = now;
                     slot.dirty = true;
                 }

@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 
 use crate::configuration::Stored;
 use crate::triggers::fence::{AreaError, Fence};
-use crate::triggers::schedule::{Calendar, ScheduleError};
+use crate::triggers::times::{Times, TimesError};
 
 /// What an engine is built from.
 pub struct Setup {
@@ -35,7 +35,7 @@ pub enum SetupError {
     #[error("two deployments are named `{0}`")]
     Twice(Name),
     #[error("deployment `{deployment}`, trigger `{trigger}`: {error}")]
-    Schedule { deployment: Name, trigger: Name, error: ScheduleError },
+    Schedule { deployment: Name, trigger: Name, error: TimesError },
     #[error("deployment `{deployment}`, trigger `{trigger}`: {error}")]
     Area { deployment: Name, trigger: Name, error: AreaError },
     #[error("deployment `{deployment}`, trigger `{trigger}`: role `{role}` is not bound")]
@@ -75,7 +75,7 @@ pub(crate) struct PlannedTrigger {
     pub(crate) spec: Trigger,
     /// Changes when the predicate, role or kind does: state with another fingerprint starts anew.
     pub(crate) fingerprint: u64,
-    pub(crate) calendar: Option<Calendar>,
+    pub(crate) times: Option<Times>,
     pub(crate) fence: Option<Arc<Fence>>,
 }
 
@@ -449,7 +449,7 @@ fn watches(
             tests.dedup();
             tests.into_iter().map(|(device, capability)| (device, Some(capability))).collect()
         }
-        Kind::Schedule(_) | Kind::Message { .. } | Kind::Custom { .. } => Vec::new(),
+        Kind::Schedule(_) | Kind::Sun(_) | Kind::Message { .. } | Kind::Custom { .. } => Vec::new(),
     }
 }
 
@@ -463,14 +463,11 @@ fn plan(spec: Arc<Deployment>, program: Arc<dyn Program>) -> Result<Planned, Set
                 role: role.clone(),
             });
         }
-        let calendar = match &trigger.kind {
-            Kind::Schedule(schedule) => Some(Calendar::new(schedule).map_err(|error| SetupError::Schedule {
-                deployment: spec.name.clone(),
-                trigger: trigger.name.clone(),
-                error,
-            })?),
-            _ => None,
-        };
+        let times = Times::of(&trigger.kind).map_err(|error| SetupError::Schedule {
+            deployment: spec.name.clone(),
+            trigger: trigger.name.clone(),
+            error,
+        })?;
         let fence = match &trigger.kind {
             Kind::Zone(zone) => Some(Arc::new(fence(zone).map_err(|error| SetupError::Area {
                 deployment: spec.name.clone(),
@@ -479,7 +476,7 @@ fn plan(spec: Arc<Deployment>, program: Arc<dyn Program>) -> Result<Planned, Set
             })?)),
             _ => None,
         };
-        triggers.push(PlannedTrigger { spec: trigger.clone(), fingerprint: fingerprint(trigger), calendar, fence });
+        triggers.push(PlannedTrigger { spec: trigger.clone(), fingerprint: fingerprint(trigger), times, fence });
     }
     let rule = Name::from(spec.package.to_string());
     Ok(Planned { spec, program, rule, triggers })
@@ -502,6 +499,7 @@ fn fingerprint(trigger: &Trigger) -> u64 {
         Kind::Reading { capability, .. } => format!("{capability:?}"),
         Kind::Change { capability, from, to, .. } => format!("{capability:?} {from:?} {to:?}"),
         Kind::Schedule(schedule) => format!("{} {}", schedule.cron, schedule.zone),
+        Kind::Sun(sun) => format!("{:?} {} {}", sun.event, sun.latitude, sun.longitude),
         Kind::Message { filter, key_from } => format!("{filter} {key_from:?}"),
         Kind::Custom { name } => name.to_string(),
         Kind::Zone(zone) => format!("{:?} {:?}", zone.capability, zone.area),

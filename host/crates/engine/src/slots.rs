@@ -130,8 +130,8 @@ impl Partition {
     pub(crate) fn clock_deadline(&self, index: usize) -> Option<Instant> {
         let slot = &self.slots[index];
         let trigger = self.trigger_of(slot);
-        if let (State::Schedule(last), Some(calendar)) = (&slot.state, &trigger.calendar) {
-            return calendar.next(*last).map(|due| self.wall.reaches(due));
+        if let (State::Schedule(last), Some(times)) = (&slot.state, &trigger.times) {
+            return times.next(*last).map(|due| self.wall.reaches(due));
         }
         let twins = &self.view().twins;
         Some(slot.deadline(&trigger.spec.kind, twins)? + slot.lag(twins))

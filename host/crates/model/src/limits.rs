@@ -83,6 +83,8 @@ pub const ZONE_CORNERS: usize = 256;
 /// Largest radius and margin of a zone in metres: past it a flat map of the surroundings is no longer close enough.
 pub const ZONE_METRES: f64 = 100_000.0;
 
+/// How far before or after the sun's event a trigger may come: further it would be nearer to the event of another day.
+pub const SUN_OFFSET: Span = Span::from_hours(12);
 /// Longest window of a trigger, and longest idle time of a session.
 pub const WINDOW_SIZE: Span = Span::from_days(31);
 /// Panes of one sliding window: a day in steps of 24 minutes. Each reading writes the panes that are still open.

@@ -69,6 +69,8 @@ pub enum Kind {
     /// An aggregate over a stretch of readings.
     Window(Box<Window>),
     Schedule(Schedule),
+    /// Sunrise, sunset, dawn or dusk.
+    Sun(Sun),
     /// A raw message on a topic.
     Message {
         filter: Name,
@@ -94,6 +96,7 @@ impl Kind {
             Self::Zone(_) => "zone",
             Self::Window(_) => "window",
             Self::Schedule(_) => "schedule",
+            Self::Sun(_) => "sun",
             Self::Message { .. } => "message",
             Self::Custom { .. } => "custom",
         }
@@ -214,6 +217,40 @@ pub struct Schedule {
     pub spring: Spring,
     /// None: a fixed hour runs once, a wildcard hour on both passes.
     pub autumn: Option<Autumn>,
+}
+
+/// The sun at a place, on the horizon or six degrees below it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sun {
+    pub event: SunEvent,
+    /// Microseconds that it comes later than the event, or earlier where negative; at most [`crate::limits::SUN_OFFSET`].
+    pub offset: i64,
+    /// Degrees, WGS 84.
+    pub latitude: f64,
+    pub longitude: f64,
+    pub overdue: Overdue,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SunEvent {
+    Sunrise,
+    Sunset,
+    /// The centre of the sun is six degrees below the horizon and rises: civil dawn.
+    Dawn,
+    Dusk,
+}
+
+impl SunEvent {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Sunrise => "sunrise",
+            Self::Sunset => "sunset",
+            Self::Dawn => "dawn",
+            Self::Dusk => "dusk",
+        }
+    }
 }
 
 /// A civil time that the clocks skip.

@@ -76,7 +76,7 @@ impl Meeting<'_> {
     /// The table of keys has checked their form.
     fn hours_of(&self, role: &Name, action: &Name) -> Option<Hours> {
         let (from, to) = hours(self.file.grants.hours.get(&*format!("{role}:{action}"))?)?;
-        let zone = self.file.grants.zone.as_ref().unwrap_or(self.installation.zone);
+        let zone = self.file.grants.zone.as_ref().unwrap_or(&self.installation.site.zone);
         Some(Hours { from, to, zone: zone.clone() })
     }
 

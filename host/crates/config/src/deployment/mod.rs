@@ -19,7 +19,7 @@ use model::{Name, Selector};
 use serde_json::{Map, Value as Json};
 
 use crate::document::{Document, Path};
-use crate::host::DevicePattern;
+use crate::host::{DevicePattern, Site};
 use crate::problem::{Problem, Problems};
 use crate::schema::{digest, read};
 
@@ -59,8 +59,8 @@ pub struct Installation<'a> {
     pub devices: &'a Devices,
     pub patterns: &'a [DevicePattern],
     pub templates: &'a BTreeMap<Name, Template>,
-    /// Of schedules that name no zone.
-    pub zone: &'a Name,
+    /// Whose zone schedules take that name none, and where the sun is watched.
+    pub site: &'a Site,
     /// Whether a deployment may leave out its package's digest.
     pub development: bool,
 }

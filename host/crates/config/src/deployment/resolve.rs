@@ -31,7 +31,7 @@ pub fn resolve(
             return Err(Problems::all(problems));
         }
     };
-    let triggers = manifest.triggers(&settings, &units, installation.zone).unwrap_or_else(|more| {
+    let triggers = manifest.triggers(&settings, &units, installation.site).unwrap_or_else(|more| {
         problems.extend(more.into_iter().map(|problem| blame(file, problem)));
         Vec::new()
     });

@@ -89,6 +89,13 @@ pub struct Site {
     pub placement: Option<Placement>,
 }
 
+impl Site {
+    /// The site of a rule that nobody has deployed yet.
+    pub(crate) fn unknown() -> Self {
+        Self { name: Name::from(""), zone: Name::from("UTC"), placement: None }
+    }
+}
+
 /// Degrees, WGS 84.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Placement {
@@ -204,7 +211,7 @@ impl Host {
             devices,
             patterns: &self.patterns,
             templates: &self.templates,
-            zone: &self.site.zone,
+            site: &self.site,
             development: self.development,
         }
     }

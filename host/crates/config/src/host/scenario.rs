@@ -98,7 +98,7 @@ impl Scenario {
             devices,
             patterns: &self.patterns,
             templates: &self.templates,
-            zone: &self.site.zone,
+            site: &self.site,
             development: true,
         }
     }

@@ -21,6 +21,7 @@ use semver::Version;
 use serde_json::{Map, Value as Json};
 
 use crate::document::{Document, Path};
+use crate::host::Site;
 use crate::problem::{Problem, Problems};
 use crate::schema::{bytes, read};
 
@@ -121,9 +122,9 @@ impl Manifest {
         &self,
         settings: &Map<String, Json>,
         units: &BTreeMap<(Name, Capability), Unit>,
-        zone: &Name,
+        site: &Site,
     ) -> Result<Vec<Trigger>, Vec<Problem>> {
-        let scope = Scope { key: self.key, roles: &self.roles, units: Some(units), zone };
+        let scope = Scope { key: self.key, roles: &self.roles, units: Some(units), site };
         let mut problems = Vec::new();
         let mut resolved = Vec::with_capacity(self.triggers.len());
         for (index, value) in self.triggers.iter().enumerate() {
@@ -144,8 +145,8 @@ impl Manifest {
     /// Resolves each trigger with the defaults, so that a rule's author learns of mistakes before anybody deploys it.
     fn check_triggers(&self, problems: &mut Vec<Problem>) {
         let defaults = self.settings.defaults();
-        let zone = Name::from("UTC");
-        let scope = Scope { key: self.key, roles: &self.roles, units: None, zone: &zone };
+        let site = Site::unknown();
+        let scope = Scope { key: self.key, roles: &self.roles, units: None, site: &site };
         let mut names = BTreeSet::new();
         for (index, value) in self.triggers.iter().enumerate() {
             let path = Path::of(&["trigger"]).item(index, value);
@@ -191,8 +192,8 @@ fn histories(
     roles: &BTreeMap<Name, RoleNeed>,
     problems: &mut Vec<Problem>,
 ) -> Vec<History> {
-    let zone = Name::from("UTC");
-    let scope = Scope { key: KeyKind::One, roles, units: None, zone: &zone };
+    let site = Site::unknown();
+    let scope = Scope { key: KeyKind::One, roles, units: None, site: &site };
     let mut histories = Vec::new();
     for (index, raw) in raw.into_iter().enumerate() {
         let path = Path::of(&["history"]).item(index, &Json::Null);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::deployment::{KeyKind, Lifecycle, World};
-use model::trigger::{Autumn, Gap, Spring};
+use model::trigger::{Autumn, Gap, Spring, SunEvent};
 use model::window::{Aggregate, By};
 use model::{Capability, Name, Span};
 use serde::Deserialize;
@@ -135,6 +135,12 @@ pub(crate) enum Trigger {
         overdue: Json,
         spring: Spring,
         autumn: Option<Autumn>,
+    },
+    Sun {
+        name: Name,
+        event: SunEvent,
+        offset: Option<Name>,
+        overdue: Json,
     },
     Message {
         name: Name,

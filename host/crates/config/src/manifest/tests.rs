@@ -19,7 +19,9 @@ fn trigger(rest: &str, settings: &str) -> Result<Kind, String> {
     let document = Document::parse("", "deployment.toml").map_err(|problems| problems.to_string())?;
     let all = |problems| Problems::all(problems).to_string();
     let filled = manifest.settings.fill(&document, &given).map_err(all)?;
-    let mut triggers = manifest.triggers(&filled, &BTreeMap::new(), &"Europe/Berlin".into()).map_err(all)?;
+    let placement = Some(crate::host::Placement { latitude: 52.52, longitude: 13.4 });
+    let site = Site { name: "s".into(), zone: "Europe/Berlin".into(), placement };
+    let mut triggers = manifest.triggers(&filled, &BTreeMap::new(), &site).map_err(all)?;
     Ok(triggers.remove(0).kind)
 }
 
@@ -228,7 +230,7 @@ fn window(keys: &str) -> Result<model::window::Window, String> {
     let text = format!("key = \"site\"\n[roles.probe]\nmany = true\n{role}{keys}\n");
     let text = format!("[rule]\nid = \"r\"\nversion = \"1.0.0\"\n{text}");
     let manifest = Manifest::parse(&text, "rule.toml").map_err(|problems| problems.to_string())?;
-    let triggers = manifest.triggers(&Map::new(), &BTreeMap::new(), &"UTC".into());
+    let triggers = manifest.triggers(&Map::new(), &BTreeMap::new(), &Site::unknown());
     match triggers.map_err(|problems| Problems::all(problems).to_string())?.remove(0).kind {
         Kind::Window(window) => Ok(*window),
         other => Err(format!("{other:?}")),
@@ -290,4 +292,24 @@ fn a_window_that_cannot_be_is_refused() {
         capability = \"temperature\"\naggregate = \"count\"\nby = \"role\"\n";
     let message = trigger(text, "{}").expect_err("its key is the device");
     assert!(message.contains("t.by: each device has a key of its own"), "{message}");
+}
+
+#[test]
+fn the_sun_is_that_of_the_site() {
+    let sun = |keys: &str| {
+        let text = format!("[[trigger]]\nname = \"t\"\nkind = \"sun\"\nevent = \"sunset\"\n{keys}");
+        match trigger(&text, "{}")? {
+            Kind::Sun(sun) => Ok((sun.latitude, sun.longitude, sun.offset)),
+            other => Err(format!("{other:?}")),
+        }
+    };
+    assert_eq!(sun(""), Ok((52.52, 13.4, 0)));
+    assert_eq!(sun("offset = \"-30m\"").map(|(.., offset)| offset), Ok(-1_800_000_000));
+    assert_eq!(sun("offset = \"+12h\"").map(|(.., offset)| offset), Ok(43_200_000_000));
+    assert!(sun("offset = \"-12h1us\"").is_err_and(|e| e.contains("t.offset: expected at most 12h before or after")));
+    assert!(sun("offset = \"soon\"").is_err_and(|e| e.contains("`soon` is not a duration")));
+    let text = "[[trigger]]\nname = \"t\"\nkind = \"sun\"\nevent = \"dawn\"\n";
+    let somewhere = manifest(text).expect("a rule does not know where it will run");
+    let problems = somewhere.triggers(&Map::new(), &BTreeMap::new(), &Site::unknown()).expect_err("no place");
+    assert!(problems[0].to_string().contains("t.event: needs to know where the host is"), "{}", problems[0]);
 }

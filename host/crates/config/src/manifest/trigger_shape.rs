@@ -12,6 +12,7 @@ pub(crate) const TRIGGER: Kind = Kind::Variant(&[
     ("zone", &ZONE),
     ("window", &WINDOW),
     ("schedule", &SCHEDULE),
+    ("sun", &SUN),
     ("message", &MESSAGE),
     ("custom", &CUSTOM),
 ]);
@@ -182,6 +183,14 @@ static AGGREGATE: Shape = Shape {
     ],
 };
 
+const POLICY: Kind = Kind::Either(&[Kind::Word(&["fire", "fire-within", "skip"]), Kind::Table(&OVERDUE)]);
+const OVERDUE_POLICY: Key = default(
+    "overdue",
+    POLICY,
+    "\"fire-within\"",
+    "what happens to one that came due while the host was down; \"fire-within\" alone means 1h",
+);
+
 static SCHEDULE: Shape = Shape {
     keys: &[
         NAME,
@@ -192,12 +201,7 @@ static SCHEDULE: Shape = Shape {
             "five fields, or six with seconds first; days of the week 0 to 7, 1 is Monday",
         ),
         otherwise("zone", Kind::Text(Form::Zone), "the host's", "whose civil time it means"),
-        default(
-            "overdue",
-            Kind::Either(&[Kind::Word(&["fire", "fire-within", "skip"]), Kind::Table(&OVERDUE)]),
-            "\"fire-within\"",
-            "what happens to one that came due while the host was down; \"fire-within\" alone means 1h",
-        ),
+        OVERDUE_POLICY,
         default(
             "spring",
             Kind::Word(&["after", "skip"]),
@@ -210,6 +214,20 @@ static SCHEDULE: Shape = Shape {
             "a fixed hour first, a wildcard hour both",
             "a civil time that comes twice",
         ),
+    ],
+};
+
+static SUN: Shape = Shape {
+    keys: &[
+        NAME,
+        KIND,
+        required(
+            "event",
+            Kind::Word(&["sunrise", "sunset", "dawn", "dusk"]),
+            "at the host's site, which needs its latitude and longitude; dawn and dusk are civil. On a day without it the rule is told at solar noon, with `polar-day` or `polar-night`",
+        ),
+        optional("offset", Kind::Text(Form::Offset), "comes this much later, or earlier with a `-`; at most 12h"),
+        OVERDUE_POLICY,
     ],
 };
 

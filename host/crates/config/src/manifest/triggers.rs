@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::deployment::KeyKind;
 use model::effect::Overdue;
-use model::trigger::{Kind, Predicate, Schedule};
+use model::trigger::{Kind, Predicate, Schedule, Sun, SunEvent};
 use model::{Capability, Name, Span, Trigger, Unit, limits};
 use serde_json::{Map, Value as Json};
 
@@ -13,8 +13,9 @@ use super::trigger_shape::TRIGGER;
 use super::window::Windows;
 use super::{RoleNeed, placeholder, raw};
 use crate::document::{Document, Path};
+use crate::host::{Placement, Site};
 use crate::problem::Problem;
-use crate::schema::check_filled;
+use crate::schema::{check_filled, offset};
 
 /// What a trigger's words refer to.
 pub(crate) struct Scope<'a> {
@@ -22,8 +23,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) roles: &'a BTreeMap<Name, RoleNeed>,
     /// Units that bound devices state for capabilities without a canonical one; none before devices are bound.
     pub(crate) units: Option<&'a BTreeMap<(Name, Capability), Unit>>,
-    /// Of schedules that name no zone.
-    pub(crate) zone: &'a Name,
+    /// Whose zone schedules take that name none, and where the sun is watched.
+    pub(crate) site: &'a Site,
 }
 
 impl Scope<'_> {
@@ -148,9 +149,13 @@ impl One<'_> {
                 (raw.name, Some(raw.role), kind)
             }
             Raw::Schedule { name, cron, zone, overdue, spring, autumn } => {
-                let zone = zone.unwrap_or_else(|| self.scope.zone.clone());
+                let zone = zone.unwrap_or_else(|| self.scope.site.zone.clone());
                 let schedule = Schedule { cron, zone, overdue: overdue_of(&overdue), spring, autumn };
                 (name, None, Some(Kind::Schedule(schedule)))
+            }
+            Raw::Sun { name, event, offset, overdue } => {
+                let sun = self.sun(event, offset.as_deref(), overdue_of(&overdue));
+                (name, None, sun.map(Kind::Sun))
             }
             Raw::Message { name, filter, key_from } => {
                 if key_from.is_none() && self.scope.key != KeyKind::One {
@@ -180,6 +185,27 @@ impl One<'_> {
             self.problems.push(self.document.problem(&self.path.key(key), "expected a duration longer than nothing"));
         }
         span > Span::ZERO
+    }
+
+    fn sun(&mut self, event: SunEvent, text: Option<&str>, overdue: Overdue) -> Option<Sun> {
+        let offset = text.map_or(0, |text| offset(text).expect("the table of keys has checked it"));
+        if offset.unsigned_abs() > limits::SUN_OFFSET.0 {
+            let message = format!("expected at most {} before or after", limits::SUN_OFFSET);
+            self.problems.push(self.document.problem(&self.path.key("offset"), message));
+            return None;
+        }
+        let place = match (self.scope.site.placement, self.scope.units) {
+            (Some(place), _) => place,
+            // Nobody knows yet where it will run.
+            (None, None) => Placement { latitude: 0.0, longitude: 0.0 },
+            (None, Some(_)) => {
+                let message = "needs to know where the host is: give its site a latitude and a longitude";
+                self.problems.push(self.document.problem(&self.path.key("event"), message));
+                return None;
+            }
+        };
+        let Placement { latitude, longitude } = place;
+        Some(Sun { event, offset, latitude, longitude, overdue })
     }
 
     fn conditions<'b>(&'b mut self, role: &'b Name) -> Conditions<'b> {

@@ -20,6 +20,8 @@ pub(crate) enum Form {
     Field,
     Capability,
     Duration,
+    /// A duration that may have a sign.
+    Offset,
     Size,
     Version,
     Digest,
@@ -69,6 +71,7 @@ impl Form {
             Self::Field => "a name of letters, digits, `-` and `_`",
             Self::Capability => "a capability, such as temperature",
             Self::Duration => "a duration, such as 30m, 1d or PT30M",
+            Self::Offset => "a duration that may have a sign, such as -30m or 1h",
             Self::Size => "a size in bytes, such as 64 MiB or 4 GiB",
             Self::Version => "a semantic version, such as 1.2.0",
             Self::Digest => "`sha256:` and 64 hexadecimal digits",
@@ -102,6 +105,7 @@ impl Form {
             Self::Field => is_field(text),
             Self::Capability => return Capability::named(text).map(drop).map_err(|e| e.to_string().into()),
             Self::Duration => return Span::from_str(text).map(drop).map_err(|e| e.to_string().into()),
+            Self::Offset => return offset(text).map(drop).map_err(|e| e.to_string().into()),
             Self::Size => bytes(text).is_some(),
             Self::Version => return semver::Version::parse(text).map(drop).map_err(|e| version_words(text, &e)),
             Self::Digest => digest(text).is_some(),
@@ -193,6 +197,16 @@ fn is_locale(text: &str) -> bool {
     let mut parts = text.split('-');
     parts.next().is_some_and(|p| (2..=3).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_lowercase()))
         && parts.all(|p| (2..=8).contains(&p.len()) && p.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+/// The microseconds that a duration with or without a sign means.
+pub(crate) fn offset(text: &str) -> Result<i64, model::time::ParseTimeError> {
+    let (sign, span) = match text.strip_prefix('-') {
+        Some(span) => (-1, span),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let span = Span::from_str(span)?;
+    Ok(sign * i64::try_from(span.0).expect("the longest span fits"))
 }
 
 /// The bytes that a size such as `4 GiB` means.

@@ -6,7 +6,7 @@ mod form;
 mod tests;
 
 pub(crate) use check::{check_filled, read};
-pub(crate) use form::{Form, bytes, digest, hours, range};
+pub(crate) use form::{Form, bytes, digest, hours, offset, range};
 
 /// A table of a file.
 pub(crate) struct Shape {

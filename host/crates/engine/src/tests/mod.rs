@@ -8,6 +8,7 @@ mod hidden;
 mod hours;
 mod loops;
 mod order;
+mod sun;
 mod timers;
 mod wall;
 mod windows;
@@ -112,7 +113,8 @@ fn device(number: u32, id: &str, site: &str) -> Device {
 fn deployment(name: &str, kinds: Vec<Kind>) -> Deployment {
     let role =
         Role { name: "probe".into(), capabilities: Vec::new(), many: true, members: vec![DeviceNo(1)], selector: None };
-    let roleless = |kind: &Kind| matches!(kind, Kind::Schedule(_) | Kind::Message { .. } | Kind::Custom { .. });
+    let roleless =
+        |kind: &Kind| matches!(kind, Kind::Schedule(_) | Kind::Sun(_) | Kind::Message { .. } | Kind::Custom { .. });
     let triggers = kinds.into_iter().enumerate().map(|(index, kind)| Trigger {
         name: format!("t{index}").into(),
         role: (!roleless(&kind)).then(|| Name::from("probe")),

@@ -6,7 +6,9 @@
 pub(crate) mod fence;
 pub(crate) mod held;
 pub(crate) mod schedule;
+pub(crate) mod sun;
 pub(crate) mod tally;
+pub(crate) mod times;
 pub(crate) mod truth;
 pub(crate) mod window;
 pub(crate) mod zone;
@@ -104,7 +106,7 @@ impl Slot {
             Kind::Held { .. } => State::Held(Held::Idle),
             Kind::Silence { .. } => State::Silence(Silence { began: None, from: now }),
             Kind::Availability { .. } => State::Availability(None),
-            Kind::Schedule(_) => State::Schedule(now),
+            Kind::Schedule(_) | Kind::Sun(_) => State::Schedule(now),
             Kind::Zone(_) => State::Zone(None),
             Kind::Window(_) => State::Window(Box::default()),
             Kind::Reading { .. } | Kind::Message { .. } | Kind::Custom { .. } => State::Nothing,
@@ -293,9 +295,12 @@ pub(crate) fn words(kind: &Kind, when: Option<&Bound>) -> Option<Name> {
         Kind::Zone(zone) if zone.dwell == Span::ZERO => format!("in {}", zone.area),
         Kind::Zone(zone) => format!("in {} for {}", zone.area, zone.dwell),
         Kind::Window(window) => window::words(window, when),
-        Kind::Reading { .. } | Kind::Change { .. } | Kind::Schedule(_) | Kind::Message { .. } | Kind::Custom { .. } => {
-            return None;
-        }
+        Kind::Reading { .. }
+        | Kind::Change { .. }
+        | Kind::Schedule(_)
+        | Kind::Sun(_)
+        | Kind::Message { .. }
+        | Kind::Custom { .. } => return None,
     }))
 }
 
