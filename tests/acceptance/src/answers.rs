@@ -30,6 +30,7 @@ impl Answer {
 /// A condition of ours that began or ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fired {
+    pub(crate) device: String,
     pub(crate) trigger: String,
     pub(crate) phase: Phase,
     /// The event's own time: the deadline of a condition that has one.

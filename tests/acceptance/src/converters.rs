@@ -8,6 +8,8 @@ use serde_json::{Map, Value, json};
 /// One report of the device.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Line {
+    /// Empty where the file has one device.
+    pub(crate) device: String,
     pub(crate) at: Instant,
     /// By capability, in its canonical unit.
     pub(crate) readings: Map<String, Value>,
@@ -74,6 +76,27 @@ pub(crate) fn room(text: &str) -> Result<Vec<Line>> {
     .collect()
 }
 
+/// Comma-separated with titles, every second field in quotes or none: the second is the vehicle, the fourth the stamp,
+/// the fifth and sixth latitude and longitude in degrees. Rows stand by vehicle; they are sorted by stamp here.
+pub(crate) fn buses(text: &str) -> Result<Vec<Line>> {
+    let mut rows = numbered(text);
+    let columns = "\"id\",\"vehicle_id\",\"trip_id\",\"timestamp\",\"latitude\",\"longitude\",\"bearing\",\"origin\",\
+                   \"destination\",\"route_name\",\"direction\",\"operator\"";
+    titles(rows.next(), columns)?;
+    let each = rows.map(|(number, row)| {
+        let fields: Vec<_> = row.split(',').map(|field| field.trim_matches('"')).collect();
+        ensure!(fields.len() == 12, "line {number}: {} columns, expected 12", fields.len());
+        let at = fields[3].replacen(' ', "T", 1) + "Z";
+        let position = self::number(fields[4])
+            .and_then(|latitude| Ok(json!({ "latitude": latitude, "longitude": self::number(fields[5])? })));
+        let one = line(number, &at, [("position", position)])?;
+        Ok(Line { device: format!("bus-{}", fields[1]), ..one })
+    });
+    let mut lines = each.collect::<Result<Vec<_>>>()?;
+    lines.sort_by_key(|line| line.at);
+    Ok(lines)
+}
+
 /// The lines of a file with their numbers from 1, without line ends and without an empty last one.
 fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().map(|(index, row)| (index + 1, row))
@@ -93,7 +116,7 @@ fn line<const N: usize>(number: usize, at: &str, readings: [(&str, Result<Value>
         .into_iter()
         .map(|(capability, value)| Ok((capability.to_owned(), value.with_context(|| format!("line {number}"))?)))
         .collect::<Result<_>>()?;
-    Ok(Line { at, readings })
+    Ok(Line { device: String::new(), at, readings })
 }
 
 fn number(text: &str) -> Result<Value> {
@@ -151,6 +174,20 @@ mod tests {
         );
         assert!(machine("timestamp,value\n2013-12-02 21:20:00,NaN\n").is_err());
         assert!(machine("time,value\n").is_err());
+    }
+
+    #[test]
+    fn buses_are_told_apart_and_sorted_by_time() {
+        let titles = "\"id\",\"vehicle_id\",\"trip_id\",\"timestamp\",\"latitude\",\"longitude\",\"bearing\",\"origin\",\
+                      \"destination\",\"route_name\",\"direction\",\"operator\"";
+        let row = |vehicle: u32, minute: u32| {
+            format!("1,\"{vehicle}\",\"9\",\"2026-01-26 15:{minute}:02\",53.4,-2.9,,Queen_Sq,Road,\"14\",outbound,AMSY\n")
+        };
+        let lines = buses(&format!("{titles}\n{}{}", row(4716, 57), row(4720, 50))).expect("it converts");
+        let seen: Vec<_> = lines.iter().map(|line| (&*line.device, line.at.to_string())).collect();
+        let expected = [("bus-4720", "2026-01-26T15:50:02Z"), ("bus-4716", "2026-01-26T15:57:02Z")];
+        assert_eq!(seen, expected.map(|(device, at)| (device, at.to_owned())));
+        assert_eq!(lines[0].readings["position"], json!({ "latitude": 53.4, "longitude": -2.9 }));
     }
 
     #[test]

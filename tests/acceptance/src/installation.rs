@@ -52,14 +52,19 @@ pub(crate) fn topic(recording: &Recording) -> String {
 }
 
 fn host(recording: &Recording, broker: Option<u16>) -> String {
-    let name = recording.name;
-    let topic = topic(recording);
     let readings: Vec<_> = recording
         .capabilities
         .iter()
         .map(|capability| format!("{capability} = {{ path = \"/{capability}\" }}"))
         .collect();
     let readings = readings.join(", ");
+    let device = |name: &str| {
+        format!(
+            "[[device]]\nid = \"{name}\"\nkind = \"recorder\"\n\
+             source = {{ topic = \"recorded/{name}\", readings = {{ {readings} }}, time = \"/ts\" }}\n\n"
+        )
+    };
+    let devices: String = recording.devices().into_iter().map(device).collect();
     let mqtt = broker.map_or_else(String::new, |port| {
         format!("[[mqtt]]\nname = \"mosquitto\"\nurl = \"mqtt://127.0.0.1:{port}\"\n\n")
     });
@@ -73,12 +78,7 @@ development = true
 [api]
 listen = "127.0.0.1:0"
 
-{mqtt}[[device]]
-id = "{name}"
-kind = "recorder"
-source = {{ topic = "{topic}", readings = {{ {readings} }}, time = "/ts" }}
-
-[[device]]
+{mqtt}{devices}[[device]]
 id = "marker"
 kind = "counter"
 source = {{ topic = "{MARKER_TOPIC}", readings = {{ marker = {{ path = "/n" }} }} }}
@@ -87,13 +87,13 @@ source = {{ topic = "{MARKER_TOPIC}", readings = {{ marker = {{ path = "/n" }} }
 }
 
 fn deployment(recording: &Recording) -> String {
-    let name = recording.name;
+    let probes = format!("{:?}", recording.devices());
     format!(
         r#"[deployment]
 package = "packages/probe.wasm"
 
 [roles]
-probe = ["{name}"]
+probe = {probes}
 marker = ["marker"]
 
 [grants]

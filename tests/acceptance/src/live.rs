@@ -69,7 +69,7 @@ pub(crate) fn run(
         publish(&publisher, &topic(recording), &payload(line))?;
     }
     publish(&publisher, MARKER_TOPIC, &json!({ "n": LAST }))?;
-    let fired = collect(&messages, &mut host)?;
+    let fired = collect(&messages, &mut host, recording.name)?;
     // Both clients are done for; the broker goes with this function.
     let _ = publisher.try_disconnect();
     let _ = listener.try_disconnect();
@@ -102,7 +102,7 @@ fn wait_until_it_answers(
 }
 
 /// Everything that fires up to the last marker.
-fn collect(messages: &Receiver<Publish>, host: &mut Running) -> Result<Vec<Fired>> {
+fn collect(messages: &Receiver<Publish>, host: &mut Running, device: &str) -> Result<Vec<Fired>> {
     let mut fired = Vec::new();
     let mut seen = BTreeSet::new();
     loop {
@@ -123,7 +123,8 @@ fn collect(messages: &Receiver<Publish>, host: &mut Running) -> Result<Vec<Fired
             Message { marker: Some(LAST), .. } => return Ok(fired),
             Message { marker: Some(_), .. } => {}
             Message { trigger, phase: Some(word), at_us, marker: None } => {
-                fired.push(Fired { trigger, phase: phase(&word)?, at: model::Instant(at_us) });
+                let at = model::Instant(at_us);
+                fired.push(Fired { device: device.to_owned(), trigger, phase: phase(&word)?, at });
             }
             Message { trigger, phase: None, .. } => bail!("`{trigger}` fired without a phase"),
         }

@@ -7,6 +7,7 @@
 
 mod answers;
 mod broker;
+mod computed;
 mod converters;
 mod installation;
 mod live;
@@ -88,13 +89,13 @@ fn one(
 
     report::say(&format!("{}: replaying {} lines", recording.name, lines.len()));
     let installation = Installation::write(&folder.join(recording.name).join("replay"), recording, &package, None)?;
-    let fired = replay::run(pointsman, recording, &installation, &lines)?;
-    report.compare(recording, "replay", known, &fired);
+    let fired = replay::run(pointsman, &installation, &lines)?;
+    report.compare(recording, "replay", known, &lines, &fired);
 
     if recording.live && !arguments.no_live {
         report::say(&format!("{}: playing {} lines live over a broker", recording.name, lines.len()));
         let fired = live::run(pointsman, recording, &package, &lines, &folder.join(recording.name).join("live"))?;
-        report.compare(recording, "live", known, &fired);
+        report.compare(recording, "live", known, &lines, &fired);
     }
     Ok(())
 }

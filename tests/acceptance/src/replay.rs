@@ -14,7 +14,6 @@ use crate::answers::{Fired, phase};
 use crate::converters::Line;
 use crate::installation::Installation;
 use crate::process;
-use crate::recordings::Recording;
 
 /// The parts of a decision that are compared.
 #[derive(Debug, Deserialize)]
@@ -27,6 +26,7 @@ struct Decision {
 
 #[derive(Debug, Deserialize)]
 struct Cause {
+    device: Option<String>,
     name: String,
     phase: Option<String>,
 }
@@ -40,13 +40,12 @@ struct Effect {
 /// What fired, as the decisions of a replay say.
 pub(crate) fn run(
     pointsman: &Path,
-    recording: &Recording,
     installation: &Installation,
     lines: &[Line],
 ) -> Result<Vec<Fired>> {
     let recorded = installation.folder.join("recording.jsonl");
     let decisions = installation.folder.join("decisions.jsonl");
-    write(&recorded, recording, lines)?;
+    write(&recorded, lines)?;
     process::run(
         Command::new(pointsman)
             .arg("replay")
@@ -61,13 +60,13 @@ pub(crate) fn run(
 
 /// Writes the lines in the recording format. Time never goes back where they arrive: a row whose stamp does was received
 /// with the newest one.
-fn write(file: &Path, recording: &Recording, lines: &[Line]) -> Result<()> {
+fn write(file: &Path, lines: &[Line]) -> Result<()> {
     let failed = || format!("failed to write {}", file.display());
     let mut out = BufWriter::new(File::create(file).with_context(failed)?);
     let mut received = Instant::MIN;
     for line in lines {
         received = received.max(line.at);
-        let mut json = json!({ "at": line.at.to_string(), "device": recording.name, "readings": line.readings });
+        let mut json = json!({ "at": line.at.to_string(), "device": line.device, "readings": line.readings });
         if received > line.at {
             json["received"] = json!(received.to_string());
         }
@@ -88,7 +87,8 @@ fn read(file: &Path) -> Result<Vec<Fired>> {
         let Some(effect) = decision.effect else { continue };
         if effect.kind == "emit" && effect.name.as_deref() == Some("fired") {
             let word = decision.cause.phase.with_context(|| format!("a condition without a phase: {line}"))?;
-            fired.push(Fired { trigger: decision.cause.name, phase: phase(&word)?, at: decision.at });
+            let device = decision.cause.device.with_context(|| format!("a condition without a device: {line}"))?;
+            fired.push(Fired { device, trigger: decision.cause.name, phase: phase(&word)?, at: decision.at });
         }
     }
     Ok(fired)

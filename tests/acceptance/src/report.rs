@@ -3,9 +3,10 @@
 use std::io::Write as _;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
-use model::{Instant, Phase};
+use model::Instant;
 
-use crate::answers::{Answer, Fired, KnownAnswers};
+use crate::answers::{Fired, KnownAnswers};
+use crate::converters::Line;
 use crate::recordings::Recording;
 
 /// Differing instants that are shown of one answer; more do not help to find the cause.
@@ -22,25 +23,52 @@ struct Row {
     rule: &'static str,
     expected: usize,
     got: usize,
-    missing: Vec<Instant>,
-    unexpected: Vec<Instant>,
+    missing: Vec<String>,
+    unexpected: Vec<String>,
 }
 
 impl Report {
     /// Compares the answers of one run of a recording.
-    pub(crate) fn compare(&mut self, recording: &Recording, how: &str, known: &KnownAnswers, fired: &[Fired]) {
+    pub(crate) fn compare(
+        &mut self,
+        recording: &Recording,
+        how: &str,
+        known: &KnownAnswers,
+        lines: &[Line],
+        fired: &[Fired],
+    ) {
         for answer in recording.answers {
-            let expected = known.of(answer);
-            let got = of(answer, fired);
-            self.rows.push(Row {
-                recording: format!("{} ({how})", recording.name),
-                rule: answer.known,
-                expected: expected.len(),
-                got: got.len(),
-                missing: without(&expected, &got),
-                unexpected: without(&got, &expected),
-            });
+            let got = fired.iter().filter(|one| one.trigger == answer.trigger && one.phase == answer.phase);
+            self.row(recording, how, answer.known, known.of(answer), got.map(|one| one.at).collect());
         }
+        for computed in recording.computed {
+            let mut expected = (computed.expected)(lines);
+            expected.sort_unstable();
+            let got = fired.iter().filter(|one| one.trigger == computed.trigger && one.phase == computed.phase());
+            let got = got.map(|one| (one.at, one.device.clone())).collect();
+            self.row(recording, how, computed.rule, expected, got);
+        }
+    }
+
+    /// `expected` is sorted.
+    fn row<T: Ord + Clone + Shown>(
+        &mut self,
+        recording: &Recording,
+        how: &str,
+        rule: &'static str,
+        expected: Vec<T>,
+        mut got: Vec<T>,
+    ) {
+        got.sort_unstable();
+        let shown = |of: Vec<T>| of.iter().map(Shown::shown).collect();
+        self.rows.push(Row {
+            recording: format!("{} ({how})", recording.name),
+            rule,
+            expected: expected.len(),
+            got: got.len(),
+            missing: shown(without(&expected, &got)),
+            unexpected: shown(without(&got, &expected)),
+        });
     }
 
     pub(crate) fn all_equal(&self) -> bool {
@@ -89,22 +117,31 @@ pub(crate) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-fn of(answer: &Answer, fired: &[Fired]) -> Vec<Instant> {
-    let same = |phase: Phase| phase == answer.phase;
-    let mut instants: Vec<_> =
-        fired.iter().filter(|one| one.trigger == answer.trigger && same(one.phase)).map(|one| one.at).collect();
-    instants.sort_unstable();
-    instants
+/// What happened, in words for people.
+trait Shown {
+    fn shown(&self) -> String;
+}
+
+impl Shown for Instant {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for (Instant, String) {
+    fn shown(&self) -> String {
+        format!("{} {}", self.0, self.1)
+    }
 }
 
 /// What is in `of` and not in `others`, each as often as it is there more often; both sorted.
-fn without(of: &[Instant], others: &[Instant]) -> Vec<Instant> {
+fn without<T: Ord + Clone>(of: &[T], others: &[T]) -> Vec<T> {
     let mut others = others.iter().peekable();
     let mut left = Vec::new();
     for at in of {
         while others.next_if(|other| *other < at).is_some() {}
         if others.next_if(|other| *other == at).is_none() {
-            left.push(*at);
+            left.push(at.clone());
         }
     }
     left
