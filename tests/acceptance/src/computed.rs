@@ -41,7 +41,8 @@ fn windows(lines: &[Line], size: i64, advance: i64, of: fn(&[f64]) -> f64) -> Ve
     let mut windows = Vec::new();
     while end + advance <= last.0 {
         end += advance;
-        let inside: Vec<_> = rows.iter().filter(|(at, _)| (end - size..end).contains(at)).map(|(_, value)| *value).collect();
+        let inside: Vec<_> =
+            rows.iter().filter(|(at, _)| (end - size..end).contains(at)).map(|(_, value)| *value).collect();
         if !inside.is_empty() {
             windows.push((end, of(&inside)));
         }
@@ -108,7 +109,8 @@ fn stays(
 ) -> Vec<(String, i64, Option<i64>)> {
     let mut fixes: BTreeMap<&str, Vec<(i64, Place)>> = BTreeMap::new();
     for line in lines {
-        let degrees = |key: &str| line.readings.get("position").and_then(|position| position.get(key)).and_then(Value::as_f64);
+        let degrees =
+            |key: &str| line.readings.get("position").and_then(|position| position.get(key)).and_then(Value::as_f64);
         if let (Some(latitude), Some(longitude)) = (degrees("latitude"), degrees("longitude")) {
             fixes.entry(&line.device).or_default().push((line.at.0, (latitude, longitude)));
         }

@@ -181,7 +181,9 @@ mod tests {
         let titles = "\"id\",\"vehicle_id\",\"trip_id\",\"timestamp\",\"latitude\",\"longitude\",\"bearing\",\"origin\",\
                       \"destination\",\"route_name\",\"direction\",\"operator\"";
         let row = |vehicle: u32, minute: u32| {
-            format!("1,\"{vehicle}\",\"9\",\"2026-01-26 15:{minute}:02\",53.4,-2.9,,Queen_Sq,Road,\"14\",outbound,AMSY\n")
+            format!(
+                "1,\"{vehicle}\",\"9\",\"2026-01-26 15:{minute}:02\",53.4,-2.9,,Queen_Sq,Road,\"14\",outbound,AMSY\n"
+            )
         };
         let lines = buses(&format!("{titles}\n{}{}", row(4716, 57), row(4720, 50))).expect("it converts");
         let seen: Vec<_> = lines.iter().map(|line| (&*line.device, line.at.to_string())).collect();

@@ -117,9 +117,7 @@ pub(crate) static ALL: [Recording; 5] = [
     Recording {
         name: "bus",
         file: "cold_chain/liverpool_bus_route14_outbound.csv",
-        devices: &[
-            "bus-4716", "bus-4720", "bus-4722", "bus-4733", "bus-4803", "bus-4836", "bus-4841", "bus-4842",
-        ],
+        devices: &["bus-4716", "bus-4720", "bus-4722", "bus-4733", "bus-4803", "bus-4836", "bus-4841", "bus-4842"],
         capabilities: &["position"],
         convert: converters::buses,
         rows: 1_533,

@@ -38,11 +38,7 @@ struct Effect {
 }
 
 /// What fired, as the decisions of a replay say.
-pub(crate) fn run(
-    pointsman: &Path,
-    installation: &Installation,
-    lines: &[Line],
-) -> Result<Vec<Fired>> {
+pub(crate) fn run(pointsman: &Path, installation: &Installation, lines: &[Line]) -> Result<Vec<Fired>> {
     let recorded = installation.folder.join("recording.jsonl");
     let decisions = installation.folder.join("decisions.jsonl");
     write(&recorded, lines)?;

@@ -179,13 +179,21 @@ fn when(name: &str, test: Test) -> Predicate {
 
 fn threshold() -> Kind {
     let clear = Some(when("temperature", Test::Below(23.0)));
-    Kind::Threshold { when: when("temperature", Test::Above(25.0)), clear, snapshot: false }
+    Kind::Threshold { when: when("temperature", Test::Above(25.0)), clear, snapshot: false, keep: false }
 }
 
 fn held() -> Kind {
     let when = when("humidity", Test::Above(60.0));
     let duration = Span::from_secs(5);
-    Kind::Held { when, duration, stale: None, gap: Gap::Continue, gap_max: limits::GAP_MAX, snapshot: false }
+    Kind::Held {
+        when,
+        duration,
+        stale: None,
+        gap: Gap::Continue,
+        gap_max: limits::GAP_MAX,
+        snapshot: false,
+        keep: false,
+    }
 }
 
 fn change() -> Kind {

@@ -106,6 +106,9 @@ impl Partition {
         let transitions = self.advance_slot(index, to);
         let mut wakes = Vec::new();
         self.wake_for(index, &transitions, 0, &mut wakes);
+        if self.slots[index].owed {
+            self.reconsider(index, to, &mut wakes);
+        }
         self.arm(index);
         wakes.into_iter().for_each(|wake| self.run(wake));
     }

@@ -261,6 +261,7 @@ impl Partition {
 
     /// The event of a condition that began or ended.
     pub(crate) fn condition(&mut self, index: usize, transition: &Transition, depth: u8) -> Option<Wake> {
+        let times = self.slots[index].count(transition);
         let slot = &self.slots[index];
         let planned = &self.plan.deployments[slot.binding.deployment as usize];
         let trigger = &planned.triggers[slot.binding.trigger as usize].spec;
@@ -269,7 +270,7 @@ impl Partition {
         let device = self.plan.devices.get(device)?.id.clone();
         // A trigger that watches all devices of a key is one, whichever of them reported last.
         let watched = if slot.binding.device.is_some() { &device } else { &slot.binding.key };
-        let id = slot.condition_id(&planned.spec.name, &trigger.name, watched, transition);
+        let id = Slot::condition_id([&planned.spec.name, &trigger.name, watched], transition, times);
         let (capability, value) = match (&trigger.kind, detail) {
             (Kind::Window(window), Some(detail)) => (Some(window.capability), Some(detail.value.clone())),
             _ => slot.subject(&self.view().twins),
@@ -310,6 +311,8 @@ impl Partition {
         if twin.available == Some(available) {
             return;
         }
+        // Shorter ones are a blink, which changes nothing.
+        let outage = twin.available == Some(false) && at.since(twin.available_since) >= limits::OUTAGE_MIN;
         twin.available = Some(available);
         twin.available_since = at;
         self.dirty_twins.push(device);
@@ -319,6 +322,7 @@ impl Partition {
                 let back = partition.slots[index].returned(at);
                 partition.touched(index);
                 partition.wake_for(index, back.as_slice(), 0, &mut wakes);
+                partition.slots[index].owed |= outage;
                 partition.reconsider(index, at, &mut wakes);
             }
             partition.arm(index);
@@ -326,17 +330,25 @@ impl Partition {
         wakes.into_iter().for_each(|wake| self.run(wake));
     }
 
-    /// Evaluates a hold again where nothing was reported but what was unknown is known again.
-    fn reconsider(&mut self, index: usize, at: Instant, wakes: &mut Vec<Wake>) {
+    /// Evaluates a hold or a level rule again where nothing was reported but what was unknown is known again. A level
+    /// rule that is owed it is told what holds.
+    pub(crate) fn reconsider(&mut self, index: usize, at: Instant, wakes: &mut Vec<Wake>) {
         let plan = Arc::clone(&self.plan);
         let kind = &crate::slots::trigger_in(&plan, &self.slots[index]).spec.kind;
-        if !matches!(kind, Kind::Held { .. }) {
+        let owed = std::mem::take(&mut self.slots[index].owed) && kind.keep();
+        if !matches!(kind, Kind::Held { .. }) && !owed {
             return;
         }
+        self.slots[index].owed = owed;
         let world = self.lent.as_ref().expect("the world is lent only while a rule runs");
         let transitions = self.slots[index].evaluate(kind, &world.twins, at, Freshness::Live);
         self.touched(index);
         self.wake_for(index, &transitions, 0, wakes);
+        if std::mem::take(&mut self.slots[index].owed) {
+            let again = self.slots[index].tell_again(at);
+            self.touched(index);
+            self.wake_for(index, again.as_slice(), 0, wakes);
+        }
     }
 
     pub(crate) fn message(&mut self, input: &Input, message: &Message) {
@@ -428,6 +440,7 @@ impl Partition {
                 }
                 _ => {}
             }
+            self.slots[index].owed = kind.keep();
             self.touched(index);
             self.wake_for(index, &transitions, 0, &mut wakes);
         }

@@ -384,7 +384,7 @@ impl Partition {
         let planned = &self.plan.deployments[slot.binding.deployment as usize];
         let trigger = &planned.triggers[slot.binding.trigger as usize];
         let key = rows::trigger_key(&planned.spec.name, &trigger.spec.name, slot.binding.device, &slot.binding.group());
-        let row = TriggerRow { fingerprint: trigger.fingerprint, state: slot.state.clone() };
+        let row = TriggerRow { fingerprint: trigger.fingerprint, state: slot.state.clone(), told: slot.told };
         self.record.change(Table::Trigger, key, Some(rows::encode(&row)));
     }
 

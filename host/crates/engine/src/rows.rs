@@ -7,7 +7,7 @@ use model::{ConfigurationDigest, DeviceNo, Instant};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::accounts::Accounts;
-use crate::triggers::State;
+use crate::triggers::{State, Told};
 use crate::wall::Wall;
 
 /// The only row of [`store::Table::Partition`].
@@ -32,6 +32,8 @@ pub struct TriggerRow {
     /// Of what the state depends on; another fingerprint starts anew.
     pub fingerprint: u64,
     pub state: State,
+    #[serde(default)]
+    pub told: Told,
 }
 
 /// A row of [`store::Table::Deployment`].

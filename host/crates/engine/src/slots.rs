@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::input::{Body, HostEvent};
 use model::trigger::Kind;
-use model::{ConfigurationDigest, DeviceNo, Input, Instant, Name};
+use model::{ConfigurationDigest, Deployment, DeviceNo, Input, Instant, Name};
 
 use crate::partition::{DeploymentState, Partition, Watch};
 use crate::plan::Plan;
@@ -46,9 +46,12 @@ impl Partition {
                 self.listening.push(index);
             }
             let mut slot = Slot::new(binding, &trigger.spec.kind, self.clock);
-            if let Some(row) = states.remove(&key).filter(|row| row.fingerprint == trigger.fingerprint) {
-                slot.state = row.state;
-                slot.fresh = false;
+            if let Some(row) = states.remove(&key) {
+                slot.told = row.told;
+                if row.fingerprint == trigger.fingerprint {
+                    slot.state = row.state;
+                    slot.fresh = false;
+                }
             }
             self.slots.push(slot);
         }
@@ -93,7 +96,10 @@ impl Partition {
             let trigger = &planned.triggers[slot.binding.trigger as usize];
             let names = (planned.spec.name.clone(), trigger.spec.name.clone());
             let key = (names.0, names.1, slot.binding.device, slot.binding.group());
-            states.insert(key, TriggerRow { fingerprint: trigger.fingerprint, state: slot.state.clone() });
+            states.insert(
+                key,
+                TriggerRow { fingerprint: trigger.fingerprint, state: slot.state.clone(), told: slot.told },
+            );
         }
         let rows = old
             .deployments
@@ -103,8 +109,24 @@ impl Partition {
             .collect();
         self.world().plan = plan;
         self.lay_slots(states, rows);
+        self.owe_levels(&old);
         self.forgive_changed();
         self.arm_all_waiting();
+    }
+
+    /// Level rules that are new, or whose deployment was upgraded or edited, are told what holds, at once.
+    fn owe_levels(&mut self, old: &Plan) {
+        let plan = Arc::clone(&self.plan);
+        for index in 0..self.slots.len() {
+            let slot = &mut self.slots[index];
+            let spec = &plan.deployments[slot.binding.deployment as usize].spec;
+            let before = old.deployment_named(&spec.name).map(|index| &old.deployments[index as usize].spec);
+            let same = |before: &Arc<Deployment>| {
+                (&before.package, &before.settings, &before.triggers) == (&spec.package, &spec.settings, &spec.triggers)
+            };
+            slot.owed = trigger_in(&plan, slot).spec.kind.keep() && (slot.fresh || !before.is_some_and(same));
+            self.arm(index);
+        }
     }
 
     /// Puts the slot's next deadline among the timers. A later deadline than the one that stands there is left to be
@@ -132,6 +154,9 @@ impl Partition {
         let trigger = self.trigger_of(slot);
         if let (State::Schedule(last), Some(times)) = (&slot.state, &trigger.times) {
             return times.next(*last).map(|due| self.wall.reaches(due));
+        }
+        if slot.owed && self.caught_up {
+            return Some(self.clock);
         }
         let twins = &self.view().twins;
         Some(slot.deadline(&trigger.spec.kind, twins)? + slot.lag(twins))

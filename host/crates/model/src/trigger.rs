@@ -43,6 +43,7 @@ pub enum Kind {
         /// Left out: the opposite of `when`.
         clear: Option<Predicate>,
         snapshot: bool,
+        keep: bool,
     },
     /// A predicate has been true for a time.
     Held {
@@ -55,6 +56,7 @@ pub enum Kind {
         /// The longest unknown time that `Gap::Continue` counts.
         gap_max: Span,
         snapshot: bool,
+        keep: bool,
     },
     /// Nothing heard for a time, also from a device that never spoke.
     Silence {
@@ -84,6 +86,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// A level rule: told again what holds at a start, after a gap and after an upgrade.
+    #[must_use]
+    pub fn keep(&self) -> bool {
+        match self {
+            Self::Threshold { keep, .. } | Self::Held { keep, .. } | Self::Zone(Zone { keep, .. }) => *keep,
+            _ => false,
+        }
+    }
+
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -129,6 +140,7 @@ pub struct Zone {
     /// How far outside, in metres, a device that is in it must be to have left it.
     pub margin: f64,
     pub snapshot: bool,
+    pub keep: bool,
 }
 
 /// A condition over the twins of one device, or of the devices of one or two roles of one site.

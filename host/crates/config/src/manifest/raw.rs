@@ -105,6 +105,7 @@ pub(crate) enum Trigger {
         when: Box<Predicate>,
         clear: Option<Box<Predicate>>,
         snapshot: bool,
+        keep: bool,
     },
     Held {
         name: Name,
@@ -115,6 +116,7 @@ pub(crate) enum Trigger {
         gap: Gap,
         gap_max: Option<Span>,
         snapshot: bool,
+        keep: bool,
     },
     Silence {
         name: Name,
@@ -181,6 +183,7 @@ pub(crate) struct Zone {
     pub(crate) accuracy_max: Option<Json>,
     pub(crate) margin: Json,
     pub(crate) snapshot: bool,
+    pub(crate) keep: bool,
 }
 
 #[derive(Debug, Deserialize)]

@@ -60,7 +60,7 @@ fn settings_stand_in_triggers_with_their_defaults() {
         [settings]\nlimit = { type = \"string\", format = \"quantity\" }\n\
         hold = { type = \"string\", format = \"duration\", default = \"30m\" }\n";
     let kind = trigger(text, r#"{"limit": "46.4 [degF]"}"#).expect("resolves");
-    let Kind::Held { duration, stale, gap, gap_max, snapshot, .. } = &kind else { panic!("{kind:?}") };
+    let Kind::Held { duration, stale, gap, gap_max, snapshot, keep: false, .. } = &kind else { panic!("{kind:?}") };
     let (half, quarter) = (Span::from_mins(30), Span::from_mins(15));
     assert_eq!((*duration, *stale, *gap, *gap_max, *snapshot), (half, Some(quarter), Gap::Continue, quarter, false));
     assert!(matches!(test(kind), Some(Test::Above(limit)) if (limit - 8.0).abs() < 1e-9));

@@ -22,6 +22,12 @@ const KIND: Key = required("kind", KEBAB, "which of these tables it is");
 const ROLE: Key = required("role", KEBAB, "whose devices it watches");
 const SNAPSHOT: Key =
     default("snapshot", Kind::Boolean, "false", "whether retained or polled state may begin something");
+const KEEP: Key = default(
+    "keep",
+    Kind::Boolean,
+    "false",
+    "a level rule: told again what holds at a start, after a gap and after an upgrade",
+);
 const CAPABILITY: Kind = Kind::Text(Form::Capability);
 const WHEN: Key = required("when", Kind::Table(&PREDICATE), "the condition");
 const AMOUNT: Kind = Kind::Either(&[Kind::Text(Form::Quantity), Kind::Number(f64::MIN, f64::MAX)]);
@@ -64,6 +70,7 @@ static THRESHOLD: Shape = Shape {
             "ends it; takes the capability of `when` where it names none",
         ),
         SNAPSHOT,
+        KEEP,
     ],
 };
 
@@ -83,6 +90,7 @@ static HELD: Shape = Shape {
         ),
         otherwise("gap-max", DURATION, "`stale`, else 5m", "the longest unknown time that counts"),
         SNAPSHOT,
+        KEEP,
     ],
 };
 
@@ -103,6 +111,7 @@ static ZONE: Shape = Shape {
         optional("accuracy-max", AMOUNT, "fixes that may be further off than this are passed over, such as \"100 m\""),
         default("margin", AMOUNT, "\"0 m\"", "how far outside a device that is in it must be to have left it"),
         SNAPSHOT,
+        KEEP,
     ],
 };
 

@@ -117,13 +117,13 @@ impl One<'_> {
                 let kind = self.change(&role, capability, change, snapshot);
                 (name, Some(role), kind)
             }
-            Raw::Threshold { name, role, when, clear, snapshot } => {
-                let kind = self.threshold(&role, &when, clear, snapshot);
+            Raw::Threshold { name, role, when, clear, snapshot, keep } => {
+                let kind = self.threshold(&role, &when, clear, (snapshot, keep));
                 (name, Some(role), kind)
             }
-            Raw::Held { name, role, when, r#for, stale, gap, gap_max, snapshot } => {
+            Raw::Held { name, role, when, r#for, stale, gap, gap_max, snapshot, keep } => {
                 let gap_max = gap_max.or(stale).unwrap_or(limits::GAP_MAX);
-                let whole = |when| Kind::Held { when, duration: r#for, stale, gap, gap_max, snapshot };
+                let whole = |when| Kind::Held { when, duration: r#for, stale, gap, gap_max, snapshot, keep };
                 let kind = self.predicate(&role, &when, "when").map(whole);
                 (name, Some(role), kind)
             }
@@ -246,7 +246,7 @@ impl One<'_> {
         role: &Name,
         when: &raw::Predicate,
         clear: Option<Box<raw::Predicate>>,
-        snapshot: bool,
+        (snapshot, keep): (bool, bool),
     ) -> Option<Kind> {
         let entering = self.predicate(role, when, "when")?;
         let clear = match clear {
@@ -259,7 +259,7 @@ impl One<'_> {
                 Some(self.predicate(role, &clear, "clear")?)
             }
         };
-        Some(Kind::Threshold { when: entering, clear, snapshot })
+        Some(Kind::Threshold { when: entering, clear, snapshot, keep })
     }
 }
 

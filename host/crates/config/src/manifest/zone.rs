@@ -47,6 +47,7 @@ pub(super) fn resolve(document: &Document, path: &Path, raw: raw::Zone, problems
         accuracy_max: accuracy_max?,
         margin: margin?,
         snapshot: raw.snapshot,
+        keep: raw.keep,
     })
 }
 

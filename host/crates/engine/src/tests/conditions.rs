@@ -71,6 +71,7 @@ fn unknown_time_counts_up_to_the_longest_gap() {
         gap: Gap::Continue,
         gap_max: Span::from_mins(10),
         snapshot: false,
+        keep: false,
     });
     bench.live(1, 9.0).advance(60);
     bench.check(&[]);
@@ -107,6 +108,7 @@ fn thresholds_have_hysteresis() {
         when: when(Test::AtLeast(8.0)),
         clear: Some(when(Test::Below(7.0))),
         snapshot: false,
+        keep: false,
     });
     bench.live(1, 7.9).live(2, 8.0).live(3, 7.5).live(4, 8.2).live(5, 7.0).live(6, 6.9).live(7, 8.0);
     bench.check(&[("began", 2), ("ended", 6), ("began", 7)]);
@@ -114,7 +116,8 @@ fn thresholds_have_hysteresis() {
 
 #[test]
 fn a_snapshot_ends_what_had_begun_and_begins_nothing() {
-    let mut bench = Bench::one(Kind::Threshold { when: when(Test::AtLeast(8.0)), clear: None, snapshot: false });
+    let mut bench =
+        Bench::one(Kind::Threshold { when: when(Test::AtLeast(8.0)), clear: None, snapshot: false, keep: false });
     let snapshot = |temperature: f64| match reading(DeviceNo(1), temperature) {
         Body::Observation { device, readings, .. } => {
             Body::Observation { device, readings, freshness: Freshness::Snapshot }

@@ -7,6 +7,7 @@ mod exact;
 mod hidden;
 mod hours;
 mod loops;
+mod levels;
 mod order;
 mod sun;
 mod timers;
@@ -73,7 +74,7 @@ fn when(test: Test) -> Predicate {
 
 fn held(duration: Span, stale: Option<Span>, gap: Gap) -> Kind {
     let gap_max = stale.unwrap_or(model::limits::GAP_MAX);
-    Kind::Held { when: when(Test::Above(8.0)), duration, stale, gap, gap_max, snapshot: false }
+    Kind::Held { when: when(Test::Above(8.0)), duration, stale, gap, gap_max, snapshot: false, keep: false }
 }
 
 fn device(number: u32, id: &str, site: &str) -> Device {

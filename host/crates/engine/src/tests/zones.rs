@@ -15,6 +15,7 @@ fn zone(dwell: u64, margin: f64) -> Zone {
         accuracy_max: Some(50.0),
         margin,
         snapshot: false,
+        keep: false,
     }
 }
 

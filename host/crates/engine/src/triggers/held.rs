@@ -112,7 +112,7 @@ impl Held {
         may_begin: bool,
         told: &mut Transitions,
     ) -> bool {
-        let Kind::Held { gap, .. } = kind else { return false };
+        let Kind::Held { gap, keep, .. } = kind else { return false };
         match (&mut *self, truth) {
             (Self::Idle, Truth::True) if may_begin => {
                 *self = Self::Running(Run { since: at, paused: Span::ZERO, unknown: None, fired: false });
@@ -127,6 +127,9 @@ impl Held {
                 let Some(unknown) = run.unknown.take() else { return false };
                 if *gap == Gap::Pause {
                     run.paused = Span(run.paused.0 + at.since(unknown).0);
+                }
+                if *keep && run.fired {
+                    told.push(Transition::new(Phase::Began, at, run.since, None));
                 }
                 true
             }

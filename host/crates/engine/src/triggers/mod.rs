@@ -38,6 +38,16 @@ pub(crate) struct Slot {
     pub(crate) dirty: bool,
     /// The clock's instant at which it stands in the timers.
     pub(crate) armed: Option<Instant>,
+    pub(crate) told: Told,
+    /// A level rule is owed what holds: there was a start, a gap or an upgrade since it was told.
+    pub(crate) owed: bool,
+}
+
+/// How often the same condition has begun: what began twice at one instant, or is told again, are two events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    since: Instant,
+    times: u32,
 }
 
 /// What a trigger remembers.
@@ -111,7 +121,7 @@ impl Slot {
             Kind::Window(_) => State::Window(Box::default()),
             Kind::Reading { .. } | Kind::Message { .. } | Kind::Custom { .. } => State::Nothing,
         };
-        Self { binding, state, fresh: true, dirty: false, armed: None }
+        Self { binding, state, fresh: true, dirty: false, armed: None, told: Told::default(), owed: false }
     }
 
     /// Decides every deadline up to and including `to`, in event time, before anything else of that instant happens.
@@ -154,7 +164,7 @@ impl Slot {
     /// Evaluates the slot after a reading at `at` has changed the twins.
     pub(crate) fn evaluate(&mut self, kind: &Kind, twins: &Twins, at: Instant, freshness: Freshness) -> Transitions {
         let mut transitions = Transitions::new();
-        let may_begin = |snapshot: &bool| freshness == Freshness::Live || *snapshot;
+        let may_begin = |snapshot: &bool| freshness == Freshness::Live || *snapshot || kind.keep();
         match (&mut self.state, kind) {
             (State::Threshold(began), Kind::Threshold { snapshot, .. }) => {
                 let when = truth(self.binding.when.as_ref(), twins, None);
@@ -229,12 +239,37 @@ impl Slot {
         watched.filter_map(|device| twins.get(&device)).map(Twin::lag).max().unwrap_or_default()
     }
 
+    /// Tells a level rule what holds, though it may know it.
+    pub(crate) fn tell_again(&mut self, at: Instant) -> Option<Transition> {
+        let since = match &self.state {
+            State::Threshold(began) => *began,
+            State::Held(Held::Running(run)) => run.fired.then_some(run.since),
+            State::Zone(visit) => visit.filter(|visit| visit.entered).map(|visit| visit.since),
+            _ => None,
+        }?;
+        self.dirty = true;
+        Some(Transition::new(Phase::Began, at.max(since), since, None))
+    }
+
+    /// Counts what the rule is about to be told: how often this condition has begun.
+    pub(crate) fn count(&mut self, transition: &Transition) -> u32 {
+        let again = self.told.since == transition.since;
+        if transition.phase == Phase::Began {
+            let times = if again { self.told.times.saturating_add(1) } else { 1 };
+            self.told = Told { since: transition.since, times };
+            self.owed = false;
+        }
+        if self.told.since == transition.since { self.told.times } else { 1 }
+    }
+
     /// The id of a condition's event: the same however often it is computed.
-    pub(crate) fn condition_id(&self, deployment: &str, trigger: &str, device: &str, transition: &Transition) -> Id {
-        let since = transition.since.0.to_string();
-        let phase = transition.phase.word();
-        let parts = [deployment, trigger, device, since.as_str(), phase];
-        Id::of(&parts.map(str::as_bytes))
+    pub(crate) fn condition_id(parts: [&str; 3], transition: &Transition, times: u32) -> Id {
+        let [deployment, trigger, device] = parts;
+        let (since, times) = (transition.since.0.to_string(), times.to_string());
+        let parts = [deployment, trigger, device, since.as_str(), transition.phase.word(), times.as_str()];
+        // The first time is the ordinary one and needs no number.
+        let parts = if times == "1" { &parts[..5] } else { &parts[..] };
+        Id::of(&parts.iter().map(|part| part.as_bytes()).collect::<Vec<_>>())
     }
 
     /// The capability that a condition speaks of, and its value: those of the predicate's first test, or
