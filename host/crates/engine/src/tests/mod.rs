@@ -1,5 +1,6 @@
 //! Behaviour of the engine as a whole, with native rules in place of packages.
 
+mod clock_changes;
 mod conditions;
 mod containment;
 mod effects;
@@ -8,6 +9,7 @@ mod hidden;
 mod hours;
 mod loops;
 mod levels;
+mod models;
 mod order;
 mod sun;
 mod timers;
