@@ -9,7 +9,7 @@ use model::{Attributes, Capability, Event, Freshness, Instant, Name, Quality, Re
 use sandbox::package;
 
 /// What the guest does with the event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Answer {
     /// Looks at the trigger's name and proposes nothing.
     Nothing,

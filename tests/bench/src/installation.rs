@@ -55,6 +55,8 @@ pub struct Feed {
     input: Input,
     devices: u64,
     number: u64,
+    /// When the first event comes.
+    start: Instant,
 }
 
 impl Feed {
@@ -75,7 +77,14 @@ impl Feed {
     #[must_use]
     pub fn cold(size: Size) -> Self {
         let engine = Engine::new(setup(size), size.persistence).expect("the installation is sound");
-        Self { engine, input: input(), devices: u64::from(size.devices), number: 0 }
+        Self { engine, input: input(), devices: u64::from(size.devices), number: 0, start: START }
+    }
+
+    /// The same with its first event at this instant.
+    #[must_use]
+    pub fn beginning(mut self, start: Instant) -> Self {
+        self.start = start;
+        self
     }
 
     /// One turn of `events` events.
@@ -92,7 +101,7 @@ impl Feed {
         let (at, device, high) = place(self.number, self.devices);
         self.number += 1;
         fill(&mut self.input, device, high);
-        at
+        self.start + at.since(START)
     }
 
     /// The event that [`Feed::make_event`] made.

@@ -1,40 +1,79 @@
-//! Calls one variant a given number of times and ends, for a tool that counts instructions.
-//!
-//! The instructions of one call are those of a run with many calls less those of a run with few, by the difference.
+//! Measures what a library's benchmark cannot: instructions of a call, and whole processes under load.
 
-use anyhow::{Context as _, bail};
-use bench::bare::Bare;
-use bench::guest::{self, Answer};
-use bench::sandboxed::Caller;
+use std::path::PathBuf;
+
+use bench::calls::{self, Variant};
+use bench::contest::Contest;
+use bench::guest::Answer;
+use bench::{baseline, disk, memory, recovery};
+use clap::{Parser, Subcommand};
+
+/// Every command but the first wants a `pointsman` of a release build.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Repeats one call, for a tool that counts instructions.
+    Call { variant: Variant, answer: Answer, calls: u32 },
+    /// Throughput of hosts and baselines in bursts.
+    Saturated {
+        host: PathBuf,
+        #[arg(long, default_value_t = 21)]
+        rounds: usize,
+        #[arg(long, default_value_t = 20_000)]
+        events: u64,
+    },
+    /// Processor time and latency of hosts and baselines at a steady rate.
+    Steady {
+        host: PathBuf,
+        #[arg(long, default_value_t = 21)]
+        rounds: usize,
+        /// Events a second.
+        #[arg(long, default_value_t = 1_000)]
+        rate: u32,
+        #[arg(long, default_value_t = 2_000)]
+        events: u64,
+        /// Beside the host, one that waits so long for company before a commit.
+        #[arg(long)]
+        linger: Option<String>,
+    },
+    /// Bytes written to disk for one event.
+    Disk {
+        host: PathBuf,
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
+    /// Memory after a minute without events.
+    Memory { host: PathBuf },
+    /// Time until a host is ready after a kill -9.
+    Recovery { host: PathBuf, events: u64 },
+    /// A baseline, until it is killed.
+    #[command(hide = true)]
+    Baseline { port: u16, name: String, store: Option<PathBuf> },
+    /// Fills a store and ends as if killed.
+    #[command(hide = true)]
+    Fill { folder: PathBuf, events: u64 },
+}
 
 fn main() -> anyhow::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [variant, answer, calls] = &arguments[..] else {
-        bail!("usage: pointsman-bench sandboxed|bare|native nothing|timer CALLS");
-    };
-    let answer = match answer.as_str() {
-        "nothing" => Answer::Nothing,
-        "timer" => Answer::Timer,
-        other => bail!("`{other}` is neither `nothing` nor `timer`"),
-    };
-    let calls: u32 = calls.parse().with_context(|| format!("`{calls}` is no number of calls"))?;
-    let component = guest::component()?;
-    let mut call: Box<dyn FnMut() -> usize> = match variant.as_str() {
-        "sandboxed" => {
-            let mut caller = Caller::sandboxed(&component, answer)?;
-            Box::new(move || caller.call())
+    match Arguments::parse().command {
+        Command::Call { variant, answer, calls } => {
+            println!("{} effects", calls::repeat(variant, answer, calls)?);
+            Ok(())
         }
-        "bare" => {
-            let mut bare = Bare::new(&component, answer).map_err(|error| anyhow::anyhow!("{error:#}"))?;
-            Box::new(move || bare.call())
+        Command::Saturated { host, rounds, events } => Contest::new(&host, None)?.saturated(rounds, events),
+        Command::Steady { host, rounds, rate, events, linger } => {
+            Contest::new(&host, linger.as_deref())?.steady(rounds, rate, events)
         }
-        "native" => {
-            let mut caller = Caller::native(answer)?;
-            Box::new(move || caller.call())
-        }
-        other => bail!("`{other}` is none of `sandboxed`, `bare` and `native`"),
-    };
-    let effects: usize = (0..calls).map(|_| call()).sum();
-    println!("{effects} effects");
-    Ok(())
+        Command::Disk { host, seconds } => disk::print(&host, seconds),
+        Command::Memory { host } => memory::print(&host),
+        Command::Recovery { host, events } => recovery::print(&host, events),
+        Command::Baseline { port, name, store } => baseline::run(port, &name, store.as_deref()),
+        Command::Fill { folder, events } => recovery::fill(&folder, events),
+    }
 }

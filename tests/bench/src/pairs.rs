@@ -4,6 +4,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::spread::Spread;
+
 /// Pairs a ratio is the median of.
 pub const PAIRS: usize = 31;
 /// Shortest measurement of one variant in one pair.
@@ -28,13 +30,8 @@ pub fn print(label: &str, variant: (&mut dyn FnMut(), usize), base: (&mut dyn Fn
         of_variant.push(v);
         of_base.push(b);
     }
-    let quantile = |values: &mut Vec<f64>, part: usize| {
-        values.sort_by(f64::total_cmp);
-        values[(values.len() - 1) * part / 4]
-    };
-    let (low, median, high) = (quantile(&mut ratios, 1), quantile(&mut ratios, 2), quantile(&mut ratios, 3));
-    let (v, b) = (quantile(&mut of_variant, 2) * 1e9, quantile(&mut of_base, 2) * 1e9);
-    println!("{label}: {median:.2} ({low:.2} to {high:.2}, {PAIRS} pairs; {v:.0} ns against {b:.0} ns)");
+    let (v, b) = (Spread::of(of_variant).median * 1e9, Spread::of(of_base).median * 1e9);
+    println!("{label}: {} ({v:.0} ns against {b:.0} ns)", Spread::of(ratios));
 }
 
 /// Whether this run measures, or only lists the benchmarks or tries each of them once.

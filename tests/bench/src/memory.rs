@@ -1,0 +1,45 @@
+//! Memory of a host that has been idle for a minute: with three rules, for each further deployment, for each further key.
+
+#![expect(clippy::cast_precision_loss, reason = "counts of a benchmark are far below 2^53")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use crate::broker::free_port;
+use crate::host::{Listening, Programs, Setup};
+use crate::load::Load;
+
+/// What a host settles in before it is looked at.
+const IDLE: Duration = Duration::from_secs(60);
+const RULES: u32 = 3;
+const HOME: u32 = 10;
+const MORE_RULES: u32 = 100;
+const MORE_ROOMS: u32 = 9_990;
+
+/// Prints the proportional set size of a host with its embedded broker, after every room has reported.
+///
+/// # Errors
+/// When a host does not start or commands are missing.
+pub fn print(program: &Path) -> Result<()> {
+    let folder = tempfile::tempdir().context("failed to create a temporary folder")?;
+    let programs = Programs::prepare(program, folder.path())?;
+    let home = measure(&programs, folder.path(), "home", HOME, RULES)?;
+    println!("memory of a host with {RULES} rules and {HOME} devices: {:.1} MB", home / 1e6);
+    let rules = measure(&programs, folder.path(), "rules", HOME, RULES + MORE_RULES)?;
+    println!("  for each further deployment: {:.0} bytes", (rules - home) / f64::from(MORE_RULES));
+    let rooms = measure(&programs, folder.path(), "rooms", HOME + MORE_ROOMS, RULES)?;
+    println!("  for each further device, a key of {RULES} rules: {:.0} bytes", (rooms - home) / f64::from(MORE_ROOMS));
+    Ok(())
+}
+
+fn measure(programs: &Programs, folder: &Path, name: &str, rooms: u32, deployments: u32) -> Result<f64> {
+    let port = free_port()?;
+    let setup = Setup { name, broker: Listening::Embedded(port), linger: "0ms", rooms, deployments };
+    let host = programs.start(&folder.join(name), &setup)?;
+    let mut load = Load::connect(port, name, rooms)?;
+    load.publish(u64::from(rooms))?;
+    std::thread::sleep(IDLE);
+    Ok(host.process.memory()? as f64)
+}
