@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use engine::{Lines, Versions};
 use ingest::recorded::BadLines;
 use model::{DeviceNo, Instant};
 use sandbox::{Options, Pooling, Sandbox};
@@ -153,13 +154,13 @@ impl Replay {
         Ok(())
     }
 
-    fn open_decisions(&self) -> Result<Option<Box<dyn std::io::Write>>> {
+    fn open_decisions(&self) -> Result<DecisionsFile> {
         let Some(path) = &self.decisions else { return Ok(None) };
         if path.as_os_str() == "-" {
-            return Ok(Some(Box::new(BufWriter::new(std::io::stdout()))));
+            return Ok(Some((Box::new(BufWriter::new(std::io::stdout())), Lines::default())));
         }
         let file = std::fs::File::create(path).with_context(|| format!("failed to create {}", path.display()))?;
-        Ok(Some(Box::new(BufWriter::new(file))))
+        Ok(Some((Box::new(BufWriter::new(file)), Lines::default())))
     }
 
     fn report(&self, summary: &replay::Summary) {
@@ -198,12 +199,13 @@ pub(crate) fn on_engine_thread<T: Send + 'static>(work: impl FnOnce() -> Result<
     thread.join().map_err(|_| anyhow::anyhow!("the engine's thread ended early"))?
 }
 
-type DecisionsFile = Option<Box<dyn std::io::Write>>;
+/// Where decisions are written, if they are.
+type DecisionsFile = Option<(Box<dyn std::io::Write>, Lines)>;
 
 fn write_decision(file: &mut DecisionsFile, decision: &model::Decision, all: bool) -> std::io::Result<()> {
     match file {
-        Some(file) if all || decision.effect.is_some() => {
-            serde_json::to_writer(&mut *file, &engine::digest::line(decision))?;
+        Some((file, lines)) if all || decision.effect.is_some() => {
+            file.write_all(lines.write(decision, Versions::Named).as_bytes())?;
             file.write_all(b"\n")
         }
         _ => Ok(()),
@@ -212,7 +214,7 @@ fn write_decision(file: &mut DecisionsFile, decision: &model::Decision, all: boo
 
 fn finish_decisions(file: DecisionsFile) -> Result<()> {
     match file {
-        Some(mut file) => file.flush().context("failed to write decisions"),
+        Some((mut file, _)) => file.flush().context("failed to write decisions"),
         None => Ok(()),
     }
 }

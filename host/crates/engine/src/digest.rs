@@ -3,11 +3,14 @@
 //! A run's digest is over the decisions that are kept: those with an effect, a refusal or a failure. So it can be
 //! computed from a store as well as from a replay.
 
+use model::decision::EffectRecord;
 use model::effect::{Audience, Target};
 use model::value::plain;
 use model::{Decision, Effect};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest as _, Sha256};
+
+use crate::line::{Lines, Versions, string};
 
 /// A decision in the form of the decisions file.
 #[must_use]
@@ -31,16 +34,7 @@ pub fn line(decision: &Decision) -> Map<String, Json> {
     }
     line.insert("cause".into(), Json::Object(caused));
     if let Some(record) = &decision.effect {
-        let mut effect = effect(&record.effect);
-        effect.insert("id".into(), json!(record.id.to_string()));
-        effect.insert("kind".into(), json!(record.effect.kind()));
-        if let Some(member) = &record.member {
-            effect.insert("device".into(), json!(&**member));
-        }
-        if let Some(tag) = &record.tag {
-            effect.insert("tag".into(), json!(&**tag));
-        }
-        line.insert("effect".into(), Json::Object(effect));
+        line.insert("effect".into(), Json::Object(effect(record)));
         line.insert("index".into(), json!(decision.index));
     }
     if let Some(because) = &decision.because {
@@ -58,7 +52,21 @@ pub fn line(decision: &Decision) -> Map<String, Json> {
     line
 }
 
-fn effect(effect: &Effect) -> Map<String, Json> {
+/// The member `effect` of a line.
+pub(crate) fn effect(record: &EffectRecord) -> Map<String, Json> {
+    let mut effect = content(&record.effect);
+    effect.insert("id".into(), json!(record.id.to_string()));
+    effect.insert("kind".into(), json!(record.effect.kind()));
+    if let Some(member) = &record.member {
+        effect.insert("device".into(), json!(&**member));
+    }
+    if let Some(tag) = &record.tag {
+        effect.insert("tag".into(), json!(&**tag));
+    }
+    effect
+}
+
+fn content(effect: &Effect) -> Map<String, Json> {
     let json = match effect {
         Effect::Command(command) => {
             let mut json = json!({"target": target(&command.target), "action": &*command.action});
@@ -127,16 +135,13 @@ fn audience(audience: &Audience) -> Json {
 #[derive(Debug, Default)]
 pub struct RunDigest {
     decisions: Vec<(model::Instant, [u8; 32])>,
+    lines: Lines,
 }
 
 impl RunDigest {
     /// Adds a decision, without package digest, rule version and durations.
     pub fn add(&mut self, decision: &Decision) {
-        let mut line = line(decision);
-        line.remove("digest");
-        line.remove("rule");
-        let mut text = String::with_capacity(512);
-        canonical(&Json::Object(line), &mut text);
+        let text = self.lines.write(decision, Versions::LeftOut);
         self.decisions.push((decision.at, Sha256::digest(text.as_bytes()).into()));
     }
 
@@ -171,7 +176,7 @@ pub fn canonical(json: &Json, into: &mut String) {
             Some(float) if number.is_f64() => into.push_str(&ecmascript(float)),
             _ => into.push_str(&number.to_string()),
         },
-        Json::String(text) => into.push_str(&serde_json::to_string(text).expect("a string is JSON")),
+        Json::String(text) => string(text, into),
         Json::Array(items) => {
             into.push('[');
             for (index, item) in items.iter().enumerate() {
@@ -190,7 +195,7 @@ pub fn canonical(json: &Json, into: &mut String) {
                 if index > 0 {
                     into.push(',');
                 }
-                into.push_str(&serde_json::to_string(name).expect("a string is JSON"));
+                string(name, into);
                 into.push(':');
                 canonical(&members[name], into);
             }
