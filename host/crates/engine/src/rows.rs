@@ -3,6 +3,8 @@
 //! Keys are their parts with a zero byte between them; no part holds a zero byte, numbers are four or eight bytes,
 //! big-endian, and stand last. Values are MessagePack arrays: a field is added at the end, with a serde default.
 
+use std::cell::RefCell;
+
 use model::{ConfigurationDigest, DeviceNo, Instant};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -55,13 +57,29 @@ pub enum RowError {
     Key { table: &'static str },
 }
 
+thread_local! {
+    /// Where rows are encoded before they are copied to their exact size: growing each by itself costs more than the
+    /// encoding. It grows to the largest row of its thread.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 pub(crate) fn encode<T: Serialize>(value: &T) -> Box<[u8]> {
-    rmp_serde::to_vec(value).expect("our rows hold nothing that MessagePack cannot").into()
+    scratch(|bytes| rmp_serde::encode::write(bytes, value).expect("our rows hold nothing that MessagePack cannot"))
 }
 
 /// For the journal and decisions, which later versions read: fields by name.
 pub(crate) fn encode_named<T: Serialize>(value: &T) -> Box<[u8]> {
-    rmp_serde::to_vec_named(value).expect("our records hold nothing that MessagePack cannot").into()
+    scratch(|bytes| {
+        rmp_serde::encode::write_named(bytes, value).expect("our records hold nothing that MessagePack cannot");
+    })
+}
+
+fn scratch(write: impl FnOnce(&mut Vec<u8>)) -> Box<[u8]> {
+    SCRATCH.with_borrow_mut(|bytes| {
+        bytes.clear();
+        write(bytes);
+        bytes.as_slice().into()
+    })
 }
 
 /// Reads a value of `table`.
