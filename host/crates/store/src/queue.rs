@@ -104,8 +104,12 @@ impl Queue {
         }
         inner.rows += turn.rows;
         inner.bytes += turn.bytes;
+        let first = inner.is_idle();
         inner.turns.push_back(turn);
-        self.work.notify_one();
+        // Whoever waits for company is woken when the transaction is full, not by each turn that joins.
+        if first || inner.is_full() {
+            self.work.notify_one();
+        }
         Ok(())
     }
 
