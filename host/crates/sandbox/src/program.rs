@@ -1,9 +1,12 @@
 //! A loaded package and its instances: the sandbox's side of the seam to the engine.
 
+use std::sync::Arc;
+
 use model::Event;
 use model::deployment::{Limits, PackageDigest};
 use model::guest::{self, Failure, Handled, Host, Validated};
 use model::limits;
+use wasmtime::component::Component;
 use wasmtime::{PoolConcurrencyLimitError, Store};
 
 use crate::bindings::{Engagement, EngagementPre};
@@ -20,6 +23,8 @@ const HANDLES: usize = 1_000;
 /// A package, checked, compiled and linked.
 pub(crate) struct Program {
     pub(crate) pre: EngagementPre<State>,
+    /// Kept so that the next deployment of the package finds its code.
+    pub(crate) _code: Arc<Component>,
     pub(crate) digest: PackageDigest,
     pub(crate) limits: Limits,
     pub(crate) compatibility: bool,

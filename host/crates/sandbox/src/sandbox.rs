@@ -1,10 +1,11 @@
 //! The sandbox itself: one engine, one cache, and the way from bytes to a program.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use model::deployment::{Limits, World};
+use model::deployment::{Limits, PackageDigest, World};
 use model::guest;
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -21,6 +22,8 @@ pub struct Sandbox {
     engine: Engine,
     pooled: bool,
     cache: Option<Cache>,
+    /// The code of packages that some program still has: the same for all its deployments, a few hundred kilobytes.
+    loaded: Mutex<HashMap<PackageDigest, Weak<Component>>>,
 }
 
 /// How one deployment wants its package loaded.
@@ -53,7 +56,7 @@ impl Sandbox {
         let open =
             |path: PathBuf| Cache::open(path.clone(), &engine).map_err(|source| NewError::Cache { path, source });
         let cache = options.cache.map(open).transpose()?;
-        Ok(Self { engine, pooled, cache })
+        Ok(Self { engine, pooled, cache, loaded: Mutex::default() })
     }
 
     /// Whether instances take their memory from a pool.
@@ -78,12 +81,35 @@ impl Sandbox {
         let inspection = inspection::read(package)?;
         inspection::admit(package, &inspection, options.world, options.compatibility)?;
         let compatibility = inspection.wasi().next().is_some();
-        let component = self.component(package, &inspection)?;
+        let code = self.code(package, &inspection)?;
         let linker = linker::linker(&self.engine, options.world, compatibility)?;
         let mismatch = |error| PackageError::Mismatch(format!("{error:#}"));
-        let pre = linker.instantiate_pre(&component).map_err(mismatch)?;
+        let pre = linker.instantiate_pre(&code).map_err(mismatch)?;
         let pre = EngagementPre::new(pre).map_err(mismatch)?;
-        Ok(Arc::new(Program { pre, digest: inspection.digest, limits: options.limits, compatibility }))
+        Ok(Arc::new(Program { pre, _code: code, digest: inspection.digest, limits: options.limits, compatibility }))
+    }
+
+    /// Packages whose code is in memory, each once.
+    #[must_use]
+    pub fn packages(&self) -> usize {
+        self.loaded().values().filter(|code| code.strong_count() > 0).count()
+    }
+
+    /// The package's code, shared with the programs that have it already.
+    fn code(&self, package: &[u8], inspection: &Inspection) -> Result<Arc<Component>, PackageError> {
+        if let Some(code) = self.loaded().get(&inspection.digest).and_then(Weak::upgrade) {
+            return Ok(code);
+        }
+        // Compiled without the lock: two at once do the work twice, and nobody waits for another package.
+        let code = Arc::new(self.component(package, inspection)?);
+        let mut loaded = self.loaded();
+        loaded.retain(|_, code| code.strong_count() > 0);
+        loaded.insert(inspection.digest, Arc::downgrade(&code));
+        Ok(code)
+    }
+
+    fn loaded(&self) -> MutexGuard<'_, HashMap<PackageDigest, Weak<Component>>> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn component(&self, package: &[u8], inspection: &Inspection) -> Result<Component, PackageError> {

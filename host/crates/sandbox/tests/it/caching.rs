@@ -34,6 +34,18 @@ fn a_package_is_compiled_once() {
 }
 
 #[test]
+fn deployments_of_one_package_share_its_code_for_as_long_as_one_is_there() {
+    let sandbox = Sandbox::new(Options { cache: None, pooling: Pooling::Off }).unwrap();
+    let first = sandbox.load(&PROBE, &rule()).unwrap();
+    let second = sandbox.load(&PROBE, &rule()).unwrap();
+    assert_eq!(sandbox.packages(), 1);
+    drop(first);
+    assert_eq!(call(second.instantiate().unwrap().as_mut(), &event("nothing")).0, Ok(Vec::new()));
+    drop(second);
+    assert_eq!(sandbox.packages(), 0);
+}
+
+#[test]
 fn a_damaged_file_is_compiled_again() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("compiled");
