@@ -1,5 +1,6 @@
 //! The installation: configuration, devices and packages, turned into what an engine runs.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,10 +22,11 @@ pub(crate) struct Loaded {
 /// Everything that a host runs, as its files say.
 pub(crate) struct Installation {
     pub(crate) host: Host,
-    packages: Vec<Package>,
+    /// By deployment; those of one file share it.
+    packages: Vec<Arc<Package>>,
 }
 
-/// The package of one deployment, read and checked.
+/// A package, read and checked.
 struct Package {
     bytes: Vec<u8>,
     manifest: Manifest,
@@ -36,14 +38,23 @@ impl Installation {
     /// # Errors
     /// Everything that is wrong in any file, with its path.
     pub(crate) fn read(host: Host) -> Result<Self, Problems> {
-        let mut packages = Vec::new();
+        let mut packages: Vec<Arc<Package>> = Vec::new();
         let mut problems = Vec::new();
+        let mut read: BTreeMap<&Path, Arc<Package>> = BTreeMap::new();
         for deployment in &host.deployments {
-            match read_package(&deployment.package) {
-                Ok(package) => packages.push(package),
+            if let Some(package) = read.get(&*deployment.package) {
+                packages.push(Arc::clone(package));
+                continue;
+            }
+            match read_package(&deployment.package).map(Arc::new) {
+                Ok(package) => {
+                    packages.push(Arc::clone(&package));
+                    read.insert(&deployment.package, package);
+                }
                 Err(found) => problems.extend(found),
             }
         }
+        drop(read);
         if problems.is_empty() { Ok(Self { host, packages }) } else { Err(problems.into_iter().collect()) }
     }
 
