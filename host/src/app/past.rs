@@ -4,10 +4,10 @@ use anyhow::Result;
 use engine::Engine;
 use engine::rows::{self, PartitionRow};
 use model::{Input, Instant};
-use store::{Store, Table};
+use store::{JournalEntry, Store, Table};
 
-/// Records of the journal that are read again so that messages which a broker delivers once more are recognised. More
-/// than any broker keeps in flight to one client.
+/// Records of the journal, the newest of all partitions, that are read again so that messages which a broker delivers
+/// once more are recognised. More than any broker keeps in flight to one client.
 const TAIL: usize = 8_192;
 
 /// Everything that was committed, ready to be given to an engine.
@@ -29,6 +29,8 @@ impl Past {
     /// # Errors
     /// When the store cannot be read.
     pub(crate) fn read(store: &Store) -> Result<Self> {
+        let tail = |number, count| Ok(store.journal_tail(number, count)?);
+        let mut tails = newest(store.partitions(), |entry: &JournalEntry| entry.at, tail)?;
         let read = |number| -> Result<Partition> {
             let mut rows = Vec::new();
             let mut clock = Instant::default();
@@ -38,8 +40,7 @@ impl Past {
                 }
                 rows.push((table, Box::from(key), Box::from(value)));
             })?;
-            let entries = store.journal_tail(number, TAIL)?;
-            let observed = entries.into_iter().filter(|entry| entry.observed);
+            let observed = std::mem::take(&mut tails[usize::from(number)]).into_iter().filter(|entry| entry.observed);
             let tail = observed.filter_map(|entry| Some((rows::decode("journal", &entry.payload?).ok()?, entry.at)));
             Ok(Partition { sequence: loaded.sequence, rows, tail: tail.collect(), clock })
         };
@@ -62,5 +63,65 @@ impl Past {
             }
         }
         Ok(())
+    }
+}
+
+/// The ends of all partitions' journals, so far back that the newest [`TAIL`] records are among them. Most of them lie
+/// in few partitions or evenly in all; so each end is read twice as long until that is sure.
+fn newest<T>(
+    partitions: u16,
+    at: impl Fn(&T) -> Instant,
+    tail: impl Fn(u16, usize) -> Result<Vec<T>>,
+) -> Result<Vec<Vec<T>>> {
+    let mut count = TAIL.div_ceil(usize::from(partitions).max(1));
+    loop {
+        let tails = (0..partitions).map(|number| tail(number, count)).collect::<Result<Vec<_>>>()?;
+        // Of a journal that is longer than what was read, nothing is known before this.
+        let known = tails.iter().filter(|tail| tail.len() >= count).filter_map(|tail| tail.first()).map(&at).max();
+        let sure = tails.iter().flatten().filter(|entry| known.is_none_or(|known| at(entry) > known)).count();
+        if known.is_none() || sure >= TAIL || count >= TAIL {
+            return Ok(tails);
+        }
+        count = (count * 2).min(TAIL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads the ends of these journals of instants, and checks that the newest of all are among them.
+    #[track_caller]
+    fn read(journals: &[Vec<i64>]) -> usize {
+        let tail = |number: u16, count: usize| {
+            let journal = &journals[usize::from(number)];
+            Ok(journal[journal.len().saturating_sub(count)..].to_vec())
+        };
+        let partitions = u16::try_from(journals.len()).unwrap();
+        let found: Vec<i64> = newest(partitions, |at| Instant(*at), tail).unwrap().concat();
+        let mut all = journals.concat();
+        all.sort_unstable();
+        let wanted = &all[all.len().saturating_sub(TAIL)..];
+        let there: std::collections::BTreeSet<i64> = found.iter().copied().collect();
+        assert!(wanted.iter().all(|at| there.contains(at)));
+        found.len()
+    }
+
+    #[test]
+    fn even_partitions_give_little_more_than_what_is_wanted() {
+        let journals: Vec<Vec<i64>> = (0..4).map(|first| (0..20_000).map(|n| n * 4 + first).collect()).collect();
+        assert_eq!(read(&journals), 2 * TAIL);
+    }
+
+    #[test]
+    fn one_busy_partition_gives_all_that_is_wanted() {
+        let quiet = (0..20_000).collect();
+        let busy = (20_000..40_000).collect();
+        assert_eq!(read(&[quiet, busy]), 2 * TAIL);
+    }
+
+    #[test]
+    fn short_journals_are_read_whole() {
+        assert_eq!(read(&[(0..10).collect(), Vec::new(), (10..5_000).collect()]), 5_000);
     }
 }
