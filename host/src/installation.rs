@@ -9,7 +9,6 @@ use config::{Host, Manifest, Problem, Problems};
 use model::deployment::PackageDigest;
 use model::device::Devices;
 use model::guest::Program;
-use model::trigger::Kind;
 use model::{Deployment, DeviceNo, Name};
 use sandbox::{LoadOptions, Sandbox};
 
@@ -92,7 +91,7 @@ impl Installation {
         for ((file, package), spec) in files.zip(deployments) {
             let options = LoadOptions { world: spec.world, compatibility: file.compatibility, limits: spec.limits };
             match sandbox.load(&package.bytes, &options) {
-                Ok(program) => match validate(&*program, &spec.settings) {
+                Ok(program) => match engine::validate(&*program, &spec.settings) {
                     Ok(()) => loaded.push(Loaded { spec: Arc::new(spec), program }),
                     Err(message) => problems.push(Problem::of_file(&label(&file.name), message)),
                 },
@@ -158,12 +157,7 @@ pub(crate) fn sink_of(connection: &str) -> Name {
 
 /// The topic filters that some rule listens to.
 pub(crate) fn message_filters<'a>(deployments: impl IntoIterator<Item = &'a Arc<Deployment>>) -> Vec<Name> {
-    let triggers = deployments.into_iter().flat_map(|deployment| &deployment.triggers);
-    let filters = triggers.filter_map(|trigger| match &trigger.kind {
-        Kind::Message { filter, .. } => Some(filter.clone()),
-        _ => None,
-    });
-    filters.collect()
+    deployments.into_iter().flat_map(|deployment| deployment.message_filters().cloned()).collect()
 }
 
 fn label(deployment: &str) -> String {
@@ -179,14 +173,4 @@ fn read_package(path: &PathBuf) -> Result<Package, Vec<Problem>> {
     let manifest =
         Manifest::parse(&text, &format!("{file}: rule.toml")).map_err(|found| found.into_iter().collect::<Vec<_>>())?;
     Ok(Package { bytes, manifest })
-}
-
-/// Asks the rule itself, with no state and no devices.
-pub(crate) fn validate(program: &dyn Program, settings: &str) -> Result<(), String> {
-    let mut instance = program.instantiate().map_err(|failure| format!("failed to start the rule: {failure}"))?;
-    let host = Box::new(engine::Nowhere::new(settings));
-    instance.validate(settings, host).result.map_err(|failure| match failure {
-        model::guest::Failure::Configuration(message) => format!("the rule refuses its settings: {message}"),
-        other => format!("the rule failed to check its settings: {other}"),
-    })
 }

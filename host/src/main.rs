@@ -8,7 +8,6 @@ mod installation;
 mod journal;
 mod pipeline;
 mod replay;
-mod scenario;
 mod system_clock;
 
 use std::process::ExitCode;

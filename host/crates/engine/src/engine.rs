@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use model::input::{Body, HostEvent, Transfer};
-use model::{ConfigurationDigest, DeviceNo, Input, Instant, Name};
+use model::{ConfigurationDigest, DeviceNo, Input, Instant, Name, Value};
 use smallvec::SmallVec;
 use store::Table;
 
@@ -199,6 +199,15 @@ impl Engine {
     pub fn twin(&self, device: DeviceNo) -> Option<&Twin> {
         let home = self.plan.partition_of_device(device)?;
         self.partitions[usize::from(home)].view().twins.get(&device)
+    }
+
+    /// What a rule keeps under a name in the state of a key, unless it has expired.
+    #[must_use]
+    pub fn state(&self, deployment: &str, key: &str, name: &str) -> Option<&Value> {
+        let place = (Name::from(deployment), Name::from(key));
+        let held = |partition| Some((partition, Partition::view(partition).states.get(&place)?.get(name)?));
+        let (partition, entry) = self.partitions.iter().find_map(held)?;
+        entry.expires_at.is_none_or(|end| partition.clock < end).then_some(&entry.value)
     }
 
     /// Timers that rules have set and that have not come due.

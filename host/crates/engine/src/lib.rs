@@ -54,7 +54,7 @@ pub use exact::{Difference, Exact, Recorded};
 pub use guard::actuator::preconditions_hold;
 pub use hidden::{Answer, Divergence, Sampler};
 pub use line::{Lines, Versions};
-pub use nowhere::Nowhere;
+pub use nowhere::{Nowhere, validate};
 pub use plan::{Setup, SetupError};
 pub use triggers::fence::AreaError;
 pub use triggers::schedule::{Calendar, ScheduleError};

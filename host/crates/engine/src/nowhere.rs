@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use model::guest::{Civil, HistoryProblem, Host, Known, Level, Pass, StateProblem, Summary};
+use model::guest::{Civil, Failure, HistoryProblem, Host, Known, Level, Pass, Program, StateProblem, Summary};
 use model::{Attributes, Instant, Name, Span, Value};
 
 use crate::calendar;
@@ -79,4 +79,17 @@ impl Host for Nowhere {
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
     }
+}
+
+/// Asks a rule whether it can work with these settings, with no state and no devices.
+///
+/// # Errors
+/// The rule's own complaint, or why it could not be asked.
+pub fn validate(program: &dyn Program, settings: &str) -> Result<(), String> {
+    let mut instance = program.instantiate().map_err(|failure| format!("failed to start the rule: {failure}"))?;
+    let host = Box::new(Nowhere::new(settings));
+    instance.validate(settings, host).result.map_err(|failure| match failure {
+        Failure::Configuration(message) => format!("the rule refuses its settings: {message}"),
+        other => format!("the rule failed to check its settings: {other}"),
+    })
 }

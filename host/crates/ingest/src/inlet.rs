@@ -11,14 +11,11 @@ use tokio::sync::Notify;
 /// Bytes that wait for the engine by default: some seconds of a busy hub, small beside its memory.
 pub const INLET_BYTES: usize = 8 * 1024 * 1024;
 
-/// What a delivery weighs besides its payload, so that a flood of empty messages is bounded too.
-pub const DELIVERY_OVERHEAD: usize = 256;
-
 /// All that one message gave: several inputs, one acknowledgement.
 #[derive(Debug)]
 pub struct Delivery {
     pub inputs: Vec<Input>,
-    /// What it counts against the inlet's bound and a turn's: the payload and [`DELIVERY_OVERHEAD`].
+    /// What it counts against the inlet's bound and a turn's: the payload and [`crate::intake::DELIVERY_OVERHEAD`].
     pub bytes: usize,
     pub ticket: Ticket,
 }

@@ -9,8 +9,10 @@ use model::{Input, Name, limits};
 use crate::codecs::json::Payload;
 use crate::devices::{DeviceMap, Route, Shared};
 use crate::ids::Ids;
-use crate::inlet::DELIVERY_OVERHEAD;
 use crate::rejection::{Reason, Rejection};
+
+/// What a delivery weighs besides its payload, so that a flood of empty messages is bounded too.
+pub const DELIVERY_OVERHEAD: usize = 256;
 
 /// Asked for a topic that no device claims: makes the device of a fleet pattern and puts a new map in force. Answers
 /// whether it did. Called once per message of an unclaimed topic, so it answers fast.

@@ -73,12 +73,12 @@ impl FileReader {
     pub fn open(path: &Path, bad: BadLines) -> Result<Self, Error> {
         let failed = |source| Error::Open { path: path.to_owned(), source };
         let file = File::open(path).map_err(failed)?;
-        let input: Box<dyn BufRead + Send> = if path.extension().is_some_and(|end| end == "zst") {
-            Box::new(BufReader::new(zstd::Decoder::new(file).map_err(failed)?))
-        } else {
-            Box::new(BufReader::with_capacity(128 * 1024, file))
-        };
-        Ok(Self::new(input, bad))
+        #[cfg(feature = "network")]
+        if path.extension().is_some_and(|end| end == "zst") {
+            let input = BufReader::new(zstd::Decoder::new(file).map_err(failed)?);
+            return Ok(Self::new(Box::new(input), bad));
+        }
+        Ok(Self::new(Box::new(BufReader::with_capacity(128 * 1024, file)), bad))
     }
 }
 

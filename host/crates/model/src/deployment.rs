@@ -273,6 +273,14 @@ impl Deployment {
     pub fn role_of(&self, device: DeviceNo) -> Option<&Role> {
         self.roles.iter().find(|role| role.members.contains(&device))
     }
+
+    /// The topics that the rule listens to.
+    pub fn message_filters(&self) -> impl Iterator<Item = &Name> {
+        self.triggers.iter().filter_map(|trigger| match &trigger.kind {
+            crate::trigger::Kind::Message { filter, .. } => Some(filter),
+            _ => None,
+        })
+    }
 }
 
 #[cfg(test)]

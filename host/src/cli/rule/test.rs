@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use owo_colors::{OwoColorize as _, Stream};
+use scenario::{Difference, Outcome, Runner};
 use serde_json::{Value as Json, json};
 
 use super::package::{self, Package};
 use crate::cli::{Usage, output};
-use crate::scenario::{self, Difference, Outcome, Runner};
 
 /// Runs a rule's scenarios in virtual time, with every sink captured.
 #[derive(Debug, clap::Args)]

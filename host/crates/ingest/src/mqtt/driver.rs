@@ -15,8 +15,8 @@ use tokio::sync::Notify;
 use super::Options;
 use super::acks::Acks;
 use super::link::{Happening, Incoming, KEEP_ALIVE, Link};
-use crate::inlet::{DELIVERY_OVERHEAD, Delivery, Inlet, PutError, Ticket};
-use crate::intake::{Arrived, Intake, Taken};
+use crate::inlet::{Delivery, Inlet, PutError, Ticket};
+use crate::intake::{Arrived, DELIVERY_OVERHEAD, Intake, Taken};
 use crate::rejection::{Reason, Rejection};
 use crate::status::{Counter, Status};
 

@@ -1,8 +1,12 @@
 //! Scenarios through the engine, with a rule in native code.
 
+use std::sync::Arc;
+
+use config::Manifest;
+use model::deployment::PackageDigest;
 use model::effect::{Command, Effect, Proposal, Target};
 use model::event::Cause;
-use model::guest::{Failure as GuestFailure, Handled, Host, Instance, Stop, Validated};
+use model::guest::{Failure as GuestFailure, Handled, Host, Instance, Level, Program, Stop, Validated};
 use model::{Event, Value};
 
 use super::*;

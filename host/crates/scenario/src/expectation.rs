@@ -7,7 +7,7 @@ const TOLERANCE: f64 = 1e-9;
 
 /// What a line with `expect` says.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Expectation {
+pub enum Expectation {
     /// No decision is left to take.
     Nothing,
     /// The next decision has these fields.
@@ -16,18 +16,18 @@ pub(crate) enum Expectation {
 
 /// One field in which a decision is not what was expected.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Difference {
+pub struct Difference {
     /// As `effect.parameters.value`.
-    pub(crate) path: String,
-    pub(crate) expected: Json,
+    pub path: String,
+    pub expected: Json,
     /// None where the decision has no such field.
-    pub(crate) got: Option<Json>,
+    pub got: Option<Json>,
 }
 
 impl Expectation {
     /// # Errors
     /// When it is neither `"nothing"` nor a table, with a line that says so.
-    pub(crate) fn parse(written: &str) -> Result<Self, String> {
+    pub fn parse(written: &str) -> Result<Self, String> {
         match serde_json::from_str(written).map_err(|error| error.to_string())? {
             Json::String(word) if word == "nothing" => Ok(Self::Nothing),
             Json::Object(fields) => Ok(Self::Decision(fields)),
@@ -36,7 +36,7 @@ impl Expectation {
     }
 
     /// Whether this decision is housekeeping that the expectation does not name.
-    pub(crate) fn passes_over(&self, decision: &Map<String, Json>) -> bool {
+    pub fn passes_over(&self, decision: &Map<String, Json>) -> bool {
         let named = match self {
             Self::Nothing => None,
             Self::Decision(fields) => kind(fields),
@@ -44,7 +44,7 @@ impl Expectation {
         kind(decision).is_some_and(|kind| matches!(kind, "set-timer" | "cancel-timer") && named != Some(kind))
     }
 
-    pub(crate) fn to_json(&self) -> Json {
+    pub fn to_json(&self) -> Json {
         match self {
             Self::Nothing => json!("nothing"),
             Self::Decision(fields) => Json::Object(fields.clone()),
@@ -57,7 +57,7 @@ fn kind(decision: &Map<String, Json>) -> Option<&str> {
 }
 
 /// Every given field that the decision does not have as it is given.
-pub(crate) fn differences(expected: &Map<String, Json>, decision: &Map<String, Json>) -> Vec<Difference> {
+pub fn differences(expected: &Map<String, Json>, decision: &Map<String, Json>) -> Vec<Difference> {
     let mut found = Vec::new();
     compare("", expected, decision, &mut found);
     found

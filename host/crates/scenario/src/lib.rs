@@ -1,0 +1,13 @@
+//! Scenarios: recordings of a rule with what is expected of it, run through the engine in virtual time.
+
+mod expectation;
+mod run;
+mod runner;
+mod stage;
+
+pub use expectation::{Difference, Expectation, differences};
+pub use runner::{Error, Failure, Outcome, Runner, SINK};
+pub use stage::Stage;
+
+#[cfg(test)]
+mod tests;

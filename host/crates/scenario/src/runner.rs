@@ -1,0 +1,113 @@
+//! The runner: a rule with the installation that its scenarios run in.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use config::{Manifest, Problem, Problems, Scenario};
+use engine::rows::RowError;
+use engine::{Persistence, Setup, SetupError};
+use ingest::DeviceMap;
+use ingest::recorded;
+use model::deployment::PackageDigest;
+use model::guest::Program;
+use model::{DeviceNo, Instant, Name};
+use serde_json::Value as Json;
+
+use crate::expectation::Difference;
+use crate::run::Run;
+use crate::stage::Stage;
+
+/// The embedded broker's sink: devices of a scenario name no connection.
+pub const SINK: &str = "mqtt:broker";
+
+/// Runs the scenarios of one rule.
+pub struct Runner {
+    pub manifest: Manifest,
+    pub digest: PackageDigest,
+    pub program: Arc<dyn Program>,
+    /// The text of `scenarios/deployment.toml`, and where it was read.
+    pub deployment: String,
+    pub file: PathBuf,
+}
+
+/// How one scenario went.
+#[derive(Debug)]
+pub struct Outcome {
+    pub name: String,
+    pub file: PathBuf,
+    /// Expectations that were met.
+    pub expectations: u64,
+    pub failure: Option<Failure>,
+}
+
+/// The first difference of a scenario.
+#[derive(Debug, PartialEq)]
+pub struct Failure {
+    /// Of the expectation; the last line of the file where a decision is left at its end.
+    pub line: u64,
+    pub what: String,
+    /// What stands in the line; none where nothing was expected.
+    pub expected: Option<Json>,
+    /// The decision that came instead, if one came.
+    pub got: Option<Json>,
+    pub differences: Vec<Difference>,
+    /// The last lines that the rule logged.
+    pub logs: Vec<String>,
+}
+
+/// Why a scenario could not be run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Problems(#[from] Problems),
+    #[error(transparent)]
+    Recording(#[from] recorded::Error),
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    #[error(transparent)]
+    Row(RowError),
+    #[error("line {line}: {why}")]
+    Expectation { line: u64, why: String },
+    #[error("line {line}: time goes back from {last} to {at}")]
+    Backwards { line: u64, last: Instant, at: Instant },
+}
+
+impl Runner {
+    /// Runs one scenario up to its first difference.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the deployment; a line that cannot be read.
+    pub fn run(&self, file: &Path) -> Result<Outcome, Error> {
+        let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let (setup, map) = self.setup(&name)?;
+        let mut run = Run::new(Stage::new(setup, map, Persistence::DecisionsOnly)?);
+        let failure = run.find_difference(file)?;
+        Ok(Outcome { name, file: file.to_owned(), expectations: run.expectations, failure })
+    }
+
+    /// The installation of `scenarios/deployment.toml` with the rule deployed in it under this name.
+    ///
+    /// # Errors
+    /// Everything in which deployment, manifest and rule do not fit together.
+    pub fn setup(&self, name: &str) -> Result<(Setup, DeviceMap), Problems> {
+        let file = self.file.display().to_string();
+        let scenario = Scenario::parse(&self.deployment, &file, Name::from(name))?;
+        let mut next = 0;
+        let devices = Arc::new(scenario.devices(&mut |_| {
+            next += 1;
+            DeviceNo(next)
+        }));
+        let installation = scenario.installation(&devices);
+        let spec = config::resolve(&scenario.deployment, &self.manifest, self.digest, &installation)?;
+        engine::validate(&*self.program, &spec.settings).map_err(|message| Problem::of_file(&file, message))?;
+        let map = DeviceMap::new((*devices).clone(), spec.message_filters().cloned());
+        let setup = Setup {
+            partitions: 1,
+            deployments: vec![(Arc::new(spec), Arc::clone(&self.program))],
+            devices,
+            groups: scenario.groups,
+            default_sink: Name::from(SINK),
+        };
+        Ok((setup, map))
+    }
+}

@@ -1,0 +1,109 @@
+//! The stage: the engine in virtual time, with the small installation that a rule's scenarios run in.
+
+use std::collections::BTreeMap;
+
+use engine::rows::RowError;
+use engine::{Engine, Persistence, Sampler, Setup, SetupError, Turn};
+use ingest::DeviceMap;
+use ingest::recorded::{self, Kind, Line};
+use model::{Instant, Name};
+use store::Table;
+
+use crate::Error;
+
+/// Table and key of a row.
+type Place = (Table, Box<[u8]>);
+
+/// An engine that takes lines of a recording, one turn each.
+pub struct Stage {
+    engine: Engine,
+    map: DeviceMap,
+    source: Name,
+    clock: Instant,
+    /// What a host would find in its store, where turns are written to one.
+    rows: BTreeMap<Place, Box<[u8]>>,
+    /// The last number of the journal.
+    sequence: u64,
+}
+
+impl Stage {
+    /// # Errors
+    /// When the deployment cannot run.
+    pub fn new(setup: Setup, map: DeviceMap, persistence: Persistence) -> Result<Self, SetupError> {
+        let engine = Engine::new(setup, persistence)?;
+        let source = Name::from("scenario");
+        Ok(Self { engine, map, source, clock: Instant::default(), rows: BTreeMap::new(), sequence: 0 })
+    }
+
+    /// Runs each event on a fresh instance too: turns then tell where a rule keeps something in its memory.
+    pub(crate) fn look_for_hidden_state(&mut self) {
+        self.engine.sample(Sampler::Every);
+    }
+
+    /// Takes one line and moves the clock to it; what came of that.
+    ///
+    /// # Errors
+    /// When the line names what does not exist, or lies before the last one.
+    pub fn feed(&mut self, line: Line) -> Result<Turn, Error> {
+        let (number, at) = (line.number, line.received());
+        // An export shows timers that fired and deployments that changed; both follow from the other lines.
+        if matches!(line.kind, Kind::Timer(_) | Kind::Deployment(_)) {
+            return Ok(Turn::default());
+        }
+        if at < self.clock {
+            return Err(Error::Backwards { line: number, last: self.clock, at });
+        }
+        let inputs = line.into_inputs(&self.map, &self.source);
+        let inputs = inputs.map_err(|reason| recorded::Error::Line { number, reason })?;
+        for input in &inputs {
+            self.engine.take(input, at);
+        }
+        self.engine.advance(at);
+        self.clock = at;
+        let turn = self.engine.finish();
+        self.keep(&turn);
+        Ok(turn)
+    }
+
+    /// Drops the engine and starts another from what was committed, as a host does after its machine was switched off.
+    ///
+    /// # Errors
+    /// When the deployment cannot run, or a row cannot be read.
+    pub fn restart(&mut self, setup: Setup) -> Result<(), Error> {
+        let mut engine = Engine::new(setup, self.engine.persistence())?;
+        let rows = self.rows.iter().map(|((table, key), value)| (*table, &**key, &**value));
+        engine.restore(0, self.sequence, rows)?;
+        self.engine = engine;
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The instant of the last line.
+    #[must_use]
+    pub fn clock(&self) -> Instant {
+        self.clock
+    }
+
+    fn keep(&mut self, turn: &Turn) {
+        for commit in &turn.commits {
+            self.sequence = commit.journal.last().map_or(self.sequence, |row| row.sequence);
+            for change in &commit.changes {
+                let place = (change.table, change.key.clone());
+                match &change.value {
+                    Some(value) => drop(self.rows.insert(place, value.clone())),
+                    None => drop(self.rows.remove(&place)),
+                }
+            }
+        }
+    }
+}
+
+impl From<RowError> for Error {
+    fn from(error: RowError) -> Self {
+        Self::Row(error)
+    }
+}
