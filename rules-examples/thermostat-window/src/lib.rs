@@ -80,3 +80,6 @@ impl Rule for Window {
 }
 
 pointsman_sdk::rule!(Window);
+
+#[cfg(test)]
+mod tests;

@@ -8,12 +8,67 @@ use include_dir::{Dir, DirEntry, include_dir};
 pub(crate) type Files = Vec<(PathBuf, Vec<u8>)>;
 
 static TEMPLATE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../sdk/rust/template");
-static SDK_SOURCE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../sdk/rust/src");
 static CONTRACT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../wit/v1");
-const SDK_MANIFEST: &str = include_str!("../../../../sdk/rust/Cargo.toml");
 
-/// Where a project keeps the library that it is built with, so that it needs nothing but a registry.
-const SDK: &str = ".pointsman/sdk";
+/// A crate that a project is built or tested with, under its path in this repository.
+struct Crate {
+    path: &'static str,
+    manifest: &'static str,
+    source: Dir<'static>,
+}
+
+/// The library, then the test kit with the engine that it runs.
+static CRATES: [Crate; 8] = [
+    Crate {
+        path: "sdk/rust",
+        manifest: include_str!("../../../../sdk/rust/Cargo.toml"),
+        source: include_dir!("$CARGO_MANIFEST_DIR/../sdk/rust/src"),
+    },
+    Crate {
+        path: "sdk/rust/testkit",
+        manifest: include_str!("../../../../sdk/rust/testkit/Cargo.toml"),
+        source: include_dir!("$CARGO_MANIFEST_DIR/../sdk/rust/testkit/src"),
+    },
+    Crate {
+        path: "host/crates/model",
+        manifest: include_str!("../../../../host/crates/model/Cargo.toml"),
+        source: include_dir!("$CARGO_MANIFEST_DIR/../host/crates/model/src"),
+    },
+    Crate {
+        path: "host/crates/config",
+        manifest: include_str!("../../../../host/crates/config/Cargo.toml"),
+        source: include_dir!("$CARGO_MANIFEST_DIR/../host/crates/config/src"),
+    },
+    Crate {
+        path: "host/crates/ingest",
+        manifest: include_str!("../../../../host/crates/ingest/Cargo.toml"),
+        source: include_dir!("$CARGO_MANIFEST_DIR/../host/crates/ingest/src"),
+    },
+    Crate {
+        path: "host/crates/store",
+        manifest: include_str!("../../../../host/crates/store/Cargo.toml"),
+        source: include_dir!("$CARGO_MANIFEST_DIR/../host/crates/store/src"),
+    },
+    Crate {
+        path: "host/crates/engine",
+        manifest: include_str!("../../../../host/crates/engine/Cargo.toml"),
+        source: include_dir!("$CARGO_MANIFEST_DIR/../host/crates/engine/src"),
+    },
+    Crate {
+        path: "host/crates/scenario",
+        manifest: include_str!("../../../../host/crates/scenario/Cargo.toml"),
+        source: include_dir!("$CARGO_MANIFEST_DIR/../host/crates/scenario/src"),
+    },
+];
+/// What the crates inherit.
+const WORKSPACE: &str = include_str!("../../../../Cargo.toml");
+/// The versions that the crates were tested with. Cargo takes from it what a project needs.
+const LOCK: &str = include_str!("../../../../Cargo.lock");
+
+/// Where a project keeps what it is built and tested with, so that it needs nothing but a registry.
+const CARRIED: &str = ".pointsman";
+const SDK: &str = "sdk/rust";
+const KIT: &str = "sdk/rust/testkit";
 
 /// A project in Rust for the rule `name`.
 pub(crate) fn rust(name: &str) -> Files {
@@ -22,11 +77,36 @@ pub(crate) fn rust(name: &str) -> Files {
     for (_, content) in &mut files {
         fill(content, name);
     }
-    let sdk = Path::new(SDK);
-    files.push((sdk.join("Cargo.toml"), SDK_MANIFEST.into()));
-    collect(&SDK_SOURCE, &sdk.join("src"), &mut files);
-    collect(&CONTRACT, &sdk.join("wit"), &mut files);
+    files.push(("Cargo.lock".into(), LOCK.into()));
+    let carried = Path::new(CARRIED);
+    files.push((carried.join("Cargo.toml"), workspace().into_bytes()));
+    for part in &CRATES {
+        let folder = carried.join(part.path);
+        files.push((folder.join("Cargo.toml"), part.manifest.into()));
+        collect(&part.source, &folder.join("src"), &mut files);
+    }
+    files.retain(|(path, _)| !path.starts_with(carried) || !is_test(path));
+    collect(&CONTRACT, &carried.join(SDK).join("wit"), &mut files);
     files
+}
+
+/// The workspace that the carried crates are members of.
+fn workspace() -> String {
+    let mut manifest: toml::Table = WORKSPACE.parse().expect("the manifest that this program was built with");
+    let inside = CRATES.iter().filter(|part| part.path != SDK).map(|part| toml::Value::from(part.path));
+    let workspace = manifest["workspace"].as_table_mut().expect("the manifest is a workspace's");
+    workspace.insert("members".to_owned(), inside.collect::<Vec<_>>().into());
+    // The library stands on its own.
+    workspace.insert("exclude".to_owned(), vec![SDK].into());
+    // Profiles are the project's.
+    manifest.remove("profile");
+    manifest.to_string()
+}
+
+/// Whether only a crate's own tests need the file.
+fn is_test(path: &Path) -> bool {
+    let mut parts = path.iter().filter_map(|part| part.to_str());
+    parts.any(|part| matches!(part, "tests" | "tests.rs" | "testing" | "testing.rs"))
 }
 
 fn collect(from: &Dir<'_>, into: &Path, files: &mut Files) {
@@ -41,7 +121,9 @@ fn collect(from: &Dir<'_>, into: &Path, files: &mut Files) {
 /// Replaces the placeholders of a template's file.
 fn fill(content: &mut Vec<u8>, name: &str) {
     if let Ok(text) = std::str::from_utf8(content) {
-        *content = text.replace("{{name}}", name).replace("{{sdk}}", SDK).into_bytes();
+        let sdk = format!("{CARRIED}/{SDK}");
+        let kit = format!("{CARRIED}/{KIT}");
+        *content = text.replace("{{name}}", name).replace("{{sdk}}", &sdk).replace("{{kit}}", &kit).into_bytes();
     }
 }
 
@@ -55,13 +137,13 @@ mod tests {
         for path in ["Cargo.toml", "rule.toml", "src/lib.rs", "scenarios/basic.jsonl"] {
             assert!(files.iter().any(|(found, _)| found == Path::new(path)), "{path}");
         }
-        for path in ["Cargo.toml", "src/lib.rs", "wit/worlds.wit"] {
-            assert!(files.iter().any(|(found, _)| *found == Path::new(SDK).join(path)), "{path}");
+        for path in ["Cargo.toml", "sdk/rust/src/lib.rs", "sdk/rust/wit/worlds.wit", "sdk/rust/testkit/src/lib.rs"] {
+            assert!(files.iter().any(|(found, _)| *found == Path::new(CARRIED).join(path)), "{path}");
         }
-        let of_template = files.iter().filter(|(path, _)| !path.starts_with(SDK));
+        let of_template = files.iter().filter(|(path, _)| !path.starts_with(CARRIED));
         for (path, content) in of_template {
             let text = String::from_utf8_lossy(content);
-            assert!(!text.contains("{{name}}") && !text.contains("{{sdk}}"), "{}", path.display());
+            assert!(!text.contains("{{"), "{}", path.display());
         }
     }
 }

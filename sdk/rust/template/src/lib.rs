@@ -25,3 +25,6 @@ impl Rule for Guard {
 }
 
 pointsman_sdk::rule!(Guard);
+
+#[cfg(test)]
+mod tests;
