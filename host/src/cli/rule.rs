@@ -5,6 +5,7 @@ mod cargo;
 mod inspect;
 mod new;
 mod package;
+mod paths;
 mod project;
 mod report;
 mod repro;
