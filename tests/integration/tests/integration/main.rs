@@ -15,4 +15,5 @@ mod exact;
 mod floods;
 mod holds;
 mod kills;
+mod projects;
 mod refusals;
