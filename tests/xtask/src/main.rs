@@ -1,7 +1,9 @@
-//! The two commands of the README: `cargo xtask demo` and `cargo xtask test`. Each installs what it needs and says so.
+//! The commands of this repository, `cargo xtask demo` and `cargo xtask test` first. Each installs what it needs and says
+//! so.
 
 #![expect(clippy::print_stderr, reason = "a task runner talks to the terminal")]
 
+mod aarch64;
 mod setup;
 
 use std::env;
@@ -10,7 +12,13 @@ use std::process::{Command, ExitCode};
 
 type Result<T = ()> = std::result::Result<T, String>;
 
-const USAGE: &str = "usage: cargo xtask demo [ARGUMENTS OF pointsman demo] | cargo xtask test | cargo xtask lint | cargo xtask packages";
+const USAGE: &str = "usage: cargo xtask COMMAND
+  demo [ARGUMENTS OF pointsman demo]   builds everything and runs the demo
+  test                                 passes every test
+  lint                                 rustfmt and clippy over every workspace
+  packages                             builds the packages of the example rules
+  aarch64                              builds for aarch64, tests under qemu, compares a replay's digest
+  soak [--minutes 30] [--rate 50]      keeps a host under load and watches what grows";
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
@@ -18,6 +26,8 @@ fn main() -> ExitCode {
         Some("demo") => demo(&arguments.collect::<Vec<_>>()),
         Some("test") => test(),
         Some("lint") => lint(),
+        Some("aarch64") => aarch64::compare(),
+        Some("soak") => soak(&arguments.collect::<Vec<_>>()),
         Some("packages") => setup::guest_target().and_then(|()| packages(&build_host()?, false)),
         _ => Err(USAGE.to_owned()),
     };
@@ -36,6 +46,20 @@ fn demo(arguments: &[String]) -> Result {
     let host = build_host()?;
     packages(&host, false)?;
     run(Command::new(&host).arg("demo").arg("--packages").arg(packages_folder()).args(arguments))
+}
+
+/// Keeps the program, built as it is shipped, under load against a real broker.
+fn soak(arguments: &[String]) -> Result {
+    setup::guest_target()?;
+    setup::mosquitto()?;
+    step("build the program with optimisation");
+    run(cargo().args(["build", "--release", "--package", "pointsman"]))?;
+    let host = target().join("release/pointsman");
+    packages(&host, false)?;
+    step("soak");
+    let mut soak = cargo();
+    soak.args(["run", "--quiet", "--package", "pointsman-soak", "--", "run", "--pointsman"]).arg(&host);
+    run(soak.arg("--packages").arg(packages_folder()).args(arguments))
 }
 
 /// The workspaces: what `cargo` builds with each of these manifests.
@@ -71,6 +95,8 @@ fn test() -> Result {
     run(cargo().args(["test", "--workspace", "--exclude", "pointsman-integration"]))?;
     run(cargo().args(["test", "--manifest-path", "sdk/rust/Cargo.toml"]))?;
     packages(&host, true)?;
+    step("test example rules natively");
+    run(cargo().args(["test", "--manifest-path", "rules-examples/Cargo.toml"]))?;
     step("build the package of the integration tests");
     let probe = packages_folder().join("acceptance-fridge.wasm");
     run(Command::new(&host).args(["rule", "build", "tests/guests/acceptance-probe/fridge", "-o"]).arg(probe))?;
