@@ -97,9 +97,11 @@ fn test() -> Result {
     packages(&host, true)?;
     step("test example rules natively");
     run(cargo().args(["test", "--manifest-path", "rules-examples/Cargo.toml"]))?;
-    step("build the package of the integration tests");
-    let probe = packages_folder().join("acceptance-fridge.wasm");
-    run(Command::new(&host).args(["rule", "build", "tests/guests/acceptance-probe/fridge", "-o"]).arg(probe))?;
+    step("build the packages of the integration tests");
+    for (folder, package) in [("fridge", "acceptance-fridge.wasm"), ("faulty", "faulty.wasm")] {
+        let folder = Path::new("tests/guests/acceptance-probe").join(folder);
+        run(Command::new(&host).args(["rule", "build"]).arg(folder).arg("-o").arg(packages_folder().join(package)))?;
+    }
     run(cargo().args(["test", "--package", "pointsman-integration"]).env("POINTSMAN", &host))
 }
 

@@ -177,7 +177,7 @@ pub(crate) fn program() -> Result<PathBuf> {
     if program.is_file() { Ok(program) } else { bail!("no program at {}: run `cargo xtask test`", program.display()) }
 }
 
-fn package_path(name: &str) -> Result<PathBuf> {
+pub(crate) fn package_path(name: &str) -> Result<PathBuf> {
     let path = target().join(format!("packages/{name}.wasm"));
     if path.is_file() { Ok(path) } else { bail!("no package at {}: run `cargo xtask test`", path.display()) }
 }

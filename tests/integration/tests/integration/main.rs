@@ -17,3 +17,4 @@ mod holds;
 mod kills;
 mod projects;
 mod refusals;
+mod trouble;
