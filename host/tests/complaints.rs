@@ -22,10 +22,10 @@ fn tests_below(folder: &Path, names: &mut BTreeSet<String>) {
                 marked |= line == "#[test]" || line.starts_with("#[tokio::test");
                 let name =
                     line.trim_start_matches("async ").strip_prefix("fn ").and_then(|rest| rest.split('(').next());
-                if let Some(name) = name {
-                    if std::mem::take(&mut marked) {
-                        names.insert(name.to_owned());
-                    }
+                if let Some(name) = name
+                    && std::mem::take(&mut marked)
+                {
+                    names.insert(name.to_owned());
                 }
             }
         }

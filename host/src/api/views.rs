@@ -84,7 +84,7 @@ impl Views for Doors {
             let shown = deployments.iter().map(|deployment| {
                 json!({
                     "name": &*deployment.name,
-                    "held": of(&*deployment.name),
+                    "held": of(&deployment.name),
                     "hidden-state": self.live.hidden_state(Some(&*deployment.name)),
                     "rule": deployment.package.to_string(),
                     "digest": deployment.package.digest.to_string(),

@@ -53,10 +53,11 @@ impl Came {
         notifications.collect()
     }
 
-    /// Why the rule did what it did: the reasons that it gave, in order.
+    /// Why the rule did what it did: the reasons that it gave for its effects, in order.
     #[must_use]
     pub fn reasons(&self) -> Vec<&str> {
-        self.decisions.iter().filter_map(|decision| decision.because.as_deref()).collect()
+        let effects = self.decisions.iter().filter(|decision| decision.effect.is_some());
+        effects.filter_map(|decision| decision.because.as_deref()).collect()
     }
 
     fn allowed(&self) -> impl Iterator<Item = (&Effect, Option<&str>)> {

@@ -99,7 +99,7 @@ fn no_change_of_any_zone_loses_or_doubles_a_schedule() {
         };
         let (hour, minute) = (inside.hour(), inside.minute());
         let fixed = move |civil: NaiveDateTime| (civil.hour(), civil.minute()) == (hour, minute);
-        let half_hours = |civil: NaiveDateTime| civil.minute() % 30 == 0;
+        let half_hours = |civil: NaiveDateTime| civil.minute().is_multiple_of(30);
         for (spring, autumn) in
             [(Spring::After, Autumn::First), (Spring::Skip, Autumn::Last), (Spring::After, Autumn::Both)]
         {

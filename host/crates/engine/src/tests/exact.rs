@@ -95,6 +95,9 @@ fn run(partitions: u16) -> Bench {
     bench
 }
 
+/// Rows by table and key.
+type State = BTreeMap<(Table, Box<[u8]>), Box<[u8]>>;
+
 pub(super) struct Journal {
     pub(super) rows: Vec<JournalRow>,
     pub(super) decisions: Vec<Decision>,
@@ -146,7 +149,7 @@ fn a_journal_gives_the_same_again_partition_by_partition() {
 fn from_a_checkpoint_equals_from_the_beginning() {
     let bench = run(1);
     let whole = journal(&bench, 0);
-    let mut state: BTreeMap<(Table, Box<[u8]>), Box<[u8]>> = BTreeMap::new();
+    let mut state: State = BTreeMap::new();
     let (mut sequence, mut decided) = (0, 0);
     for (index, commit) in bench.turns.iter().flat_map(|turn| &turn.commits).enumerate() {
         if index % 29 == 3 && sequence > 0 {
@@ -163,7 +166,7 @@ fn from_a_checkpoint_equals_from_the_beginning() {
     }
 }
 
-fn apply(state: &mut BTreeMap<(Table, Box<[u8]>), Box<[u8]>>, commit: &Commit) {
+fn apply(state: &mut State, commit: &Commit) {
     for change in &commit.changes {
         match &change.value {
             Some(value) => state.insert((change.table, change.key.clone()), value.clone()),
@@ -223,9 +226,9 @@ fn what_is_no_longer_deployed_leaves_nothing_to_one_of_the_same_name() {
     assert_eq!(bench.engine.timers(), 0);
     bench.live(4, 25.0);
     let own = bench.decisions.iter().filter(|decision| &*decision.deployment == "a");
-    let set = own.filter_map(|d| match &d.effect.as_ref()?.effect {
+    let mut set = own.filter_map(|d| match &d.effect.as_ref()?.effect {
         Effect::SetTimer(timer) => Some(timer.name.to_string()),
         _ => None,
     });
-    assert_eq!(set.last().as_deref(), Some("t0"), "its count began anew");
+    assert_eq!(set.next_back().as_deref(), Some("t0"), "its count began anew");
 }

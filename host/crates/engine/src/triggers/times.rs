@@ -19,7 +19,8 @@ pub enum TimesError {
 /// The instants of one trigger.
 #[derive(Debug, Clone)]
 pub(crate) enum Times {
-    Civil(Calendar),
+    /// Boxed: a calendar is many times the size of an almanac.
+    Civil(Box<Calendar>),
     Sun(Almanac),
 }
 
@@ -27,7 +28,7 @@ impl Times {
     /// None for a trigger that does not come by itself.
     pub(crate) fn of(kind: &Kind) -> Result<Option<Self>, TimesError> {
         Ok(match kind {
-            Kind::Schedule(schedule) => Some(Self::Civil(Calendar::new(schedule)?)),
+            Kind::Schedule(schedule) => Some(Self::Civil(Box::new(Calendar::new(schedule)?))),
             Kind::Sun(sun) => Some(Self::Sun(Almanac::new(sun)?)),
             _ => None,
         })
