@@ -365,12 +365,10 @@ impl Partition {
                 self.accounts.no_key += 1;
                 continue;
             };
-            let id = origin.id.to_string();
-            let parts = ["custom", &id, &planned.spec.name, &trigger.name];
             self.queue.push_back(Wake {
                 deployment: slot.binding.deployment,
                 event: Event {
-                    id: crate::partition::inner_id(&parts.map(str::as_bytes)),
+                    id: crate::wakes::custom_event(origin.id, &planned.spec.name, &trigger.name),
                     trigger: trigger.name.clone(),
                     key,
                     occurred_at: origin.at,

@@ -12,9 +12,12 @@ use model::{Configuration, ConfigurationDigest, Decision, Input, Instant};
 use sha2::{Digest as _, Sha256};
 use store::{JournalRow, Table};
 
+use crate::branch::Branch;
+use crate::explain::Explained;
 use crate::partition::Partition;
 use crate::plan::{Plan, Setup, SetupError};
 use crate::rows::RowError;
+use crate::trace::{Ended, Step};
 use crate::turn::Persistence;
 
 /// A record as the journal holds it.
@@ -94,12 +97,30 @@ impl Exact {
     /// The configuration that a record puts in force, by its digest, where it is another than this one.
     #[must_use]
     pub fn wanted(&self, input: &Input) -> Option<ConfigurationDigest> {
-        let named = match &input.body {
-            Body::Host(HostEvent::Started { configuration, .. }) => *configuration,
-            Body::Host(HostEvent::Switched { configuration }) => Some(*configuration),
-            _ => None,
-        };
-        named.filter(|named| *named != self.configuration().1)
+        wanted(&self.partition, input)
+    }
+
+    /// Traces steps and the ends of effects from here on.
+    pub fn trace(&mut self) {
+        self.partition.start_tracing();
+    }
+
+    /// The steps and ends since the last call or since tracing began.
+    pub fn traced(&mut self) -> (Vec<Step>, Vec<Ended>) {
+        let trace = self.partition.trace.as_deref_mut().map(std::mem::take).unwrap_or_default();
+        (trace.steps, trace.ended)
+    }
+
+    /// Where every trigger that watches a device stands, as seen at `at`; `last` is what the device reported last.
+    #[must_use]
+    pub fn explain(&self, device: &str, last: Option<&Input>, at: Instant) -> Vec<Explained> {
+        self.partition.explain(device, last, at)
+    }
+
+    /// Leaves the journal here: what comes now is not held against it.
+    #[must_use]
+    pub fn depart(self) -> Branch {
+        Branch::of(self.partition)
     }
 
     /// Takes the next record. `setup` is what it puts in force, where it does.
@@ -115,15 +136,10 @@ impl Exact {
             self.end_turn();
         }
         let plan = setup.map(|setup| Plan::new(setup).map(Arc::new)).transpose()?;
-        match (record.observed, plan) {
-            (Some(input), Some(plan)) if matches!(input.body, Body::Host(HostEvent::Started { .. })) => {
-                self.partition.switch(plan);
-                self.partition.take_again(input, record.at);
-            }
-            (Some(input), Some(plan)) => self.partition.reconfigure(input, record.at, plan),
-            (Some(input), None) => self.partition.take_again(input, record.at),
-            (None, _) if self.made.is_empty() => self.partition.advance(record.at),
-            (None, _) => {}
+        match record.observed {
+            Some(input) => apply(&mut self.partition, input, record.at, plan),
+            None if self.made.is_empty() => self.partition.advance(record.at),
+            None => {}
         }
         self.collect();
         self.compare(record)
@@ -174,5 +190,27 @@ impl Exact {
             return Err(Difference::Content { sequence, at, kind: made.kind });
         }
         Ok(())
+    }
+}
+
+/// The configuration that an input puts in force, where it is another than the partition's.
+pub(crate) fn wanted(partition: &Partition, input: &Input) -> Option<ConfigurationDigest> {
+    let named = match &input.body {
+        Body::Host(HostEvent::Started { configuration, .. }) => *configuration,
+        Body::Host(HostEvent::Switched { configuration }) => Some(*configuration),
+        _ => None,
+    };
+    named.filter(|named| *named != partition.plan.configuration.digest)
+}
+
+/// Takes an observed input again. `plan` is what it puts in force, where it does.
+pub(crate) fn apply(partition: &mut Partition, input: &Input, at: Instant, plan: Option<Arc<Plan>>) {
+    match plan {
+        Some(plan) if matches!(input.body, Body::Host(HostEvent::Started { .. })) => {
+            partition.switch(plan);
+            partition.take_again(input, at);
+        }
+        Some(plan) => partition.reconfigure(input, at, plan),
+        None => partition.take_again(input, at),
     }
 }

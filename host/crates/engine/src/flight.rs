@@ -11,10 +11,11 @@ use model::{Capability, DeviceNo, Id, Instant, Name, Value};
 use serde::{Deserialize, Serialize};
 use store::{OutboxRow, Retry, Table};
 
-use crate::partition::{Outbound, Partition, inner_id};
+use crate::partition::{Outbound, Partition};
 use crate::rows;
 use crate::step::Wake;
 use crate::turn::Persistence;
+use crate::twin::Twin;
 
 /// One effect on its way, as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -188,8 +189,10 @@ impl Partition {
         let Some((capability, value)) = &flight.desired else { return false };
         let twin = flight.device.and_then(|device| self.view().twins.get(&device));
         let held = twin.and_then(|twin| twin.get(*capability));
+        // Reported since, by the host's clock: the device's own may be behind.
+        let lag = twin.map(Twin::lag).unwrap_or_default();
         held.is_some_and(|held| {
-            held.reported >= flight.committed_at && held.value.as_ref().is_some_and(|known| known.same(value))
+            held.reported + lag >= flight.committed_at && held.value.as_ref().is_some_and(|known| known.same(value))
         })
     }
 
@@ -264,6 +267,7 @@ impl Partition {
             Some("too-old") => self.accounts.expired_old += 1,
             _ => {}
         }
+        self.trace_end(id, &outcome, reason.as_ref(), flight.attempt);
         self.complete(&flight.origin, flight.target.clone(), outcome, reason, flight.attempt);
     }
 
@@ -304,8 +308,7 @@ impl Partition {
 
     pub(crate) fn tell(&mut self, origin: &Origin, completion: Completion, attempt: u32) {
         let Some(deployment) = self.plan.deployment_named(&origin.deployment) else { return };
-        let attempt = attempt.to_string();
-        let id = inner_id(&[b"completion", &origin.id.0, completion.outcome.word().as_bytes(), attempt.as_bytes()]);
+        let id = crate::wakes::completion_event(origin.id, completion.outcome.word(), attempt);
         let event = Event {
             id,
             trigger: Name::from(""),

@@ -5,6 +5,7 @@
 //! partitions there are.
 
 mod accounts;
+mod branch;
 mod budget;
 pub mod calendar;
 mod case;
@@ -17,6 +18,7 @@ pub mod digest;
 mod effects;
 mod engine;
 mod exact;
+mod explain;
 mod flight;
 mod guard;
 mod hidden;
@@ -36,26 +38,30 @@ mod slots;
 mod state;
 mod step;
 mod timers;
+pub mod trace;
 mod triggers;
 mod turn;
 mod twin;
 mod undeploy;
 mod waiting;
+pub mod wakes;
 mod wall;
 mod world;
 
 pub use accounts::Accounts;
+pub use branch::Branch;
 pub use budget::Meter;
 pub use case::{CASE_VERSION, Case, CaseDevice, CaseError, CaseFailure, CaseHistory, Rerun};
 pub use contain::{Transition, TransitionKind};
 pub use cycles::Cycle;
 pub use engine::Engine;
 pub use exact::{Difference, Exact, Recorded};
+pub use explain::{Explained, WhyNot};
 pub use guard::actuator::preconditions_hold;
 pub use hidden::{Answer, Divergence, Sampler};
 pub use line::{Lines, Versions};
 pub use nowhere::{Nowhere, validate};
-pub use plan::{Setup, SetupError};
+pub use plan::{Setup, SetupError, partition_of_one, partition_of_site};
 pub use triggers::fence::AreaError;
 pub use triggers::schedule::{Calendar, ScheduleError};
 pub use triggers::sun::SunError;

@@ -9,11 +9,12 @@ use model::window::Window;
 use model::{DeviceNo, Input, Instant, Name, Value, limits, topic};
 use store::Table;
 
-use crate::partition::{Partition, inner_id};
+use crate::partition::Partition;
 use crate::rows;
 use crate::step::Wake;
 use crate::triggers::window::Report;
 use crate::triggers::{Slot, State, Transition, Transitions, changed, words};
+use crate::wakes;
 use crate::wall::Wall;
 
 /// How an observation stands in time.
@@ -229,12 +230,7 @@ impl Partition {
         let planned = &self.plan.deployments[slot.binding.deployment as usize];
         let trigger = &planned.triggers[slot.binding.trigger as usize].spec;
         let device = self.plan.devices.get(told.device)?;
-        let id = inner_id(&[
-            b"observation",
-            told.input.id.as_bytes(),
-            planned.spec.name.as_bytes(),
-            trigger.name.as_bytes(),
-        ]);
+        let id = wakes::observation_event(&told.input.id, &planned.spec.name, &trigger.name);
         let observation = Observation {
             device: device.id.clone(),
             role: trigger.role.clone(),
@@ -372,11 +368,10 @@ impl Partition {
                 self.accounts.no_key += 1;
                 continue;
             };
-            let parts = ["message", &input.id, &planned.spec.name, &trigger.name];
             wakes.push(Wake {
                 deployment: slot.binding.deployment,
                 event: Event {
-                    id: inner_id(&parts.map(str::as_bytes)),
+                    id: wakes::message_event(&input.id, &planned.spec.name, &trigger.name),
                     trigger: trigger.name.clone(),
                     key,
                     occurred_at: input.occurred_at.unwrap_or(self.clock),

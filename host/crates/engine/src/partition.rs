@@ -24,6 +24,7 @@ use crate::rows::{self, DeploymentRow, PartitionRow, TriggerRow};
 use crate::seen::Seen;
 use crate::step::Wake;
 use crate::timers::Timers;
+use crate::trace::Trace;
 use crate::triggers::{Slot, Transition};
 use crate::turn::{Persistence, Record};
 use crate::wall::Wall;
@@ -80,6 +81,8 @@ pub(crate) struct Partition {
     /// Twins changed since the last commit.
     pub(crate) dirty_twins: Vec<DeviceNo>,
     pub(crate) dirty_slots: Vec<u32>,
+    /// What is traced; none while nobody asks why.
+    pub(crate) trace: Option<Box<Trace>>,
 }
 
 /// A slot that a device's readings concern: all of them, or those of one capability.
@@ -142,6 +145,7 @@ impl Partition {
             used: Vec::new(),
             dirty_twins: Vec::new(),
             dirty_slots: Vec::new(),
+            trace: None,
         };
         partition.lay_slots(BTreeMap::new(), BTreeMap::new());
         partition

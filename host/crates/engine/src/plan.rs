@@ -202,7 +202,7 @@ impl Plan {
 
     /// The partition of a site, and so of its devices and of their keys.
     pub(crate) fn partition_of_site(&self, site: &str) -> u16 {
-        self.partition_of(b"site", site)
+        partition_of_site(site, self.partitions)
     }
 
     pub(crate) fn partition_of_device(&self, device: DeviceNo) -> Option<u16> {
@@ -220,12 +220,7 @@ impl Plan {
 
     /// The partition of the only key of a deployment whose key is `one`.
     pub(crate) fn partition_of_one(&self, deployment: &str) -> u16 {
-        self.partition_of(b"one", deployment)
-    }
-
-    fn partition_of(&self, kind: &[u8], name: &str) -> u16 {
-        u16::try_from(Id::of(&[kind, name.as_bytes()]).fold() % u64::from(self.partitions))
-            .expect("a remainder of a u16 fits a u16")
+        partition_of_one(deployment, self.partitions)
     }
 
     /// The key that an event of this device has for this deployment.
@@ -391,6 +386,23 @@ impl Plan {
             }
         }
     }
+}
+
+/// The partition in which a site's devices and their keys live.
+#[must_use]
+pub fn partition_of_site(site: &str, partitions: u16) -> u16 {
+    partition_of(b"site", site, partitions)
+}
+
+/// The partition in which the only key of a deployment with key `one` lives.
+#[must_use]
+pub fn partition_of_one(deployment: &str, partitions: u16) -> u16 {
+    partition_of(b"one", deployment, partitions)
+}
+
+fn partition_of(kind: &[u8], name: &str, partitions: u16) -> u16 {
+    u16::try_from(Id::of(&[kind, name.as_bytes()]).fold() % u64::from(partitions.max(1)))
+        .expect("a remainder of a u16 fits a u16")
 }
 
 impl Binding {

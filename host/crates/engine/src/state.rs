@@ -90,6 +90,12 @@ impl Writes {
         alive.take(limit as usize).map(|(name, _)| name.clone()).collect()
     }
 
+    /// What was written, by name; none was removed.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Name, Option<Value>)> {
+        let value = |entry: &Option<Entry>| entry.as_ref().map(|entry| entry.value.clone());
+        self.entries.iter().map(move |(name, entry)| (name.clone(), value(entry)))
+    }
+
     /// Bytes written so far.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes

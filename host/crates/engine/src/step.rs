@@ -47,6 +47,7 @@ impl Partition {
         let plan = Arc::clone(&self.plan);
         let spec = &plan.deployments[wake.deployment as usize].spec;
         let result = self.call(&wake);
+        self.trace_step(&wake, result.as_ref().err());
         match result {
             Ok(proposals) => {
                 self.accounts.done += 1;

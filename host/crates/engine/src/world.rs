@@ -12,6 +12,7 @@ use crate::calendar;
 use crate::history::Series;
 use crate::plan::Plan;
 use crate::state::{KeyState, Writes};
+use crate::trace::{Read, Reads};
 use crate::twin::Twin;
 
 /// Twins, states and histories of one partition, and the call that is running.
@@ -38,6 +39,8 @@ pub(crate) struct Call {
     pub(crate) logs: Vec<LogLine>,
     pub(crate) counts: Vec<(Name, u64)>,
     pub(crate) samples: Vec<(Name, f64)>,
+    /// Filled only while somebody traces.
+    pub(crate) reads: Reads,
 }
 
 impl Call {
@@ -53,6 +56,7 @@ impl Call {
             logs: Vec::new(),
             counts: Vec::new(),
             samples: Vec::new(),
+            reads: None,
         }
     }
 
@@ -93,6 +97,9 @@ impl World {
         self.call.writes.clear();
         self.call.counts.clear();
         self.call.samples.clear();
+        if let Some(reads) = &mut self.call.reads {
+            reads.get_mut().clear();
+        }
     }
 
     pub(crate) fn twin(&mut self, device: DeviceNo) -> &mut Twin {
@@ -116,20 +123,26 @@ impl Host for World {
     }
 
     fn last(&self, device: &str, capability: &str) -> Option<Known> {
-        let held = self.twins.get(&self.bound(device)?)?.get(Capability::known(capability)?)?;
-        (held.value.is_some() || held.desired.is_some()).then(|| held.into())
+        let known = self.known(device, capability);
+        self.trace(|| Read::Device {
+            device: Name::from(device),
+            capability: Name::from(capability),
+            known: known.clone(),
+        });
+        known
     }
 
     fn available(&self, device: &str) -> Option<(bool, Instant)> {
-        let twin = self.twins.get(&self.bound(device)?)?;
-        match twin.available {
-            Some(available) => Some((available, twin.available_since)),
-            // A device that has no availability of its own counts as there once it has spoken.
-            None => twin.newest.map(|newest| (true, newest)),
-        }
+        let available = self.availability(device);
+        self.trace(|| Read::Availability {
+            device: Name::from(device),
+            available: available.map(|(available, _)| available),
+        });
+        available
     }
 
     fn summarise(&self, device: &str, capability: &str, window: Span) -> Result<Option<Summary>, HistoryProblem> {
+        self.trace(|| Read::History { device: Name::from(device), capability: Name::from(capability), window });
         let deployment = self.deployment().ok_or(HistoryProblem::NotDeclared)?;
         let device = self.bound(device).ok_or(HistoryProblem::NotDeclared)?;
         let role = deployment.role_of(device).ok_or(HistoryProblem::NotDeclared)?;
@@ -166,7 +179,9 @@ impl Host for World {
     }
 
     fn get(&self, name: &str) -> Option<Value> {
-        self.call.writes.get(self.states.get(&self.call.state_key), name, self.call.now).cloned()
+        let value = self.call.writes.get(self.states.get(&self.call.state_key), name, self.call.now).cloned();
+        self.trace(|| Read::State { name: Name::from(name), value: value.clone() });
+        value
     }
 
     fn set(&mut self, name: &str, value: Value, expires_at: Option<Instant>) -> Result<(), StateProblem> {
@@ -218,6 +233,27 @@ impl Host for World {
 }
 
 impl World {
+    fn known(&self, device: &str, capability: &str) -> Option<Known> {
+        let held = self.twins.get(&self.bound(device)?)?.get(Capability::known(capability)?)?;
+        (held.value.is_some() || held.desired.is_some()).then(|| held.into())
+    }
+
+    fn availability(&self, device: &str) -> Option<(bool, Instant)> {
+        let twin = self.twins.get(&self.bound(device)?)?;
+        match twin.available {
+            Some(available) => Some((available, twin.available_since)),
+            // A device that has no availability of its own counts as there once it has spoken.
+            None => twin.newest.map(|newest| (true, newest)),
+        }
+    }
+
+    /// Remembers what was read, where somebody traces.
+    fn trace(&self, read: impl FnOnce() -> Read) {
+        if let Some(reads) = &self.call.reads {
+            reads.borrow_mut().push(read());
+        }
+    }
+
     /// A metric of that name, if the manifest declares it.
     fn metric(&self, name: &str) -> Option<Name> {
         let declared = self.deployment()?.metrics.iter().take(limits::METRICS).find(|metric| &***metric == name)?;

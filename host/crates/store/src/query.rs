@@ -138,6 +138,17 @@ pub(crate) fn decisions_on(connection: &Connection, effect: Id) -> rusqlite::Res
     all(connection, sql, [effect.0], decision)
 }
 
+/// The first `limit` effects with ids within `low..=high` that were decided, by id.
+pub(crate) fn effects_between(
+    connection: &Connection,
+    (low, high): (Id, Id),
+    limit: usize,
+) -> rusqlite::Result<Vec<Id>> {
+    let sql = "SELECT DISTINCT effect FROM decisions WHERE effect IS NOT NULL AND effect BETWEEN ?1 AND ?2
+               ORDER BY effect LIMIT ?3";
+    all(connection, sql, params![low.0, high.0, bound(limit)], |row| row.get(0).map(Id))
+}
+
 /// The newest `limit` decisions of a deployment's key within `from..=until`, the oldest first.
 pub(crate) fn decisions_about(
     connection: &Connection,

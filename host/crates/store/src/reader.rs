@@ -108,6 +108,14 @@ impl Reader {
         self.ask("read the decisions", |c| query::decisions_on(c, effect))
     }
 
+    /// The first `limit` effects with ids within `low..=high` that were decided, by id.
+    ///
+    /// # Errors
+    /// When the database could not be read.
+    pub fn effects_between(&self, range: (Id, Id), limit: usize) -> Result<Vec<Id>, Error> {
+        self.ask("read the decisions", |c| query::effects_between(c, range, limit))
+    }
+
     /// The newest `limit` decisions of a deployment's key with `at` in `from..=until`, the oldest first. Walks the
     /// recent decisions without effect: for people who ask why.
     ///

@@ -14,6 +14,7 @@ mod order;
 mod sun;
 mod timers;
 mod wall;
+mod why;
 mod windows;
 mod zones;
 

@@ -1,0 +1,138 @@
+//! Why and why not: a step as it ran, where triggers stand, and what a changed report would have led to.
+
+use sha2::{Digest as _, Sha256};
+
+use super::effects::command_rule;
+use super::*;
+use crate::trace::{Read, Write};
+use crate::{Exact, Recorded, WhyNot};
+
+fn counting(_: &Event, host: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+    let count = host.get("count").and_then(|value| value.as_f64()).unwrap_or_default();
+    host.set("count", Value::Number(count + 1.0), None).expect("a small value");
+    host.last("fridge", "temperature");
+    Ok(Vec::new())
+}
+
+/// A run's journal, and a replay that stands before its record `before`.
+fn replay_before(bench: &Bench, set: Vec<(Deployment, Rule)>, before: u64, traced: bool) -> Exact {
+    let mut exact = Exact::new(0, setup(1, set)).expect("a setup");
+    if traced {
+        exact.trace();
+    }
+    for row in bench.turns.iter().flat_map(|turn| &turn.commits).flat_map(|commit| &commit.journal) {
+        if row.sequence >= before {
+            break;
+        }
+        let input: Option<Input> = row.observed.then(|| crate::rows::decode("journal", &row.payload).expect("our own"));
+        let record = Recorded {
+            sequence: row.sequence,
+            at: row.at,
+            begins: row.begins,
+            kind: row.kind,
+            observed: input.as_ref(),
+            digest: Sha256::digest(&row.payload).into(),
+        };
+        exact.take(&record, None).expect("the same again");
+    }
+    exact
+}
+
+fn why_not(kind: Kind, act: impl Fn(&mut Bench) -> &mut Bench, at: i64) -> WhyNot {
+    let mut bench = Bench::one(kind.clone());
+    act(&mut bench);
+    let mut last = bench.turns.iter().flat_map(|turn| &turn.commits).flat_map(|commit| &commit.journal);
+    let last = last.rfind(|row| row.kind == "observation");
+    let last: Option<Input> = last.map(|row| crate::rows::decode("journal", &row.payload).expect("our own"));
+    let exact = replay_before(&bench, vec![(deployment("d", vec![kind]), tell)], u64::MAX, false);
+    exact.explain("fridge", last.as_ref(), minute(at)).remove(0).why_not
+}
+
+#[test]
+fn a_traced_step_shows_what_it_read_and_wrote() {
+    let set = || vec![(deployment("d", vec![each_reading()]), counting as Rule)];
+    let mut bench = Bench::new(1, set());
+    bench.live(1, 7.0).live(2, 8.0);
+    let mut exact = replay_before(&bench, set(), u64::MAX, true);
+    let (steps, _) = exact.traced();
+    assert_eq!(steps.len(), 2);
+    let count = |value: f64| Some(Value::Number(value));
+    assert_eq!(steps[1].reads[0], Read::State { name: "count".into(), value: count(1.0) });
+    let Read::Device { known: Some(known), .. } = &steps[1].reads[1] else { panic!("{:?}", steps[1].reads) };
+    assert_eq!(known.value, Value::Number(8.0));
+    assert_eq!(steps[1].writes, [Write { name: "count".into(), value: count(2.0) }]);
+}
+
+#[test]
+fn the_end_of_a_command_is_traced() {
+    let set = || vec![(deployment("d", vec![each_reading()]), command_rule as Rule)];
+    let mut bench = Bench::new(1, set());
+    bench.live(1, 20.0).live(2, 21.0);
+    let (_, ended) = replay_before(&bench, set(), u64::MAX, true).traced();
+    assert_eq!(ended.len(), 1);
+    assert_eq!((&ended[0].outcome, ended[0].attempt), (&Outcome::Superseded, 1));
+}
+
+#[test]
+fn a_value_that_fails_the_predicate_is_named() {
+    let told = why_not(held(Span::from_mins(5), None, Gap::Reset), |bench| bench.live(1, 7.2), 2);
+    let words = told.to_string();
+    assert!(words.starts_with("temperature 7.2 °C is not above 8 °C (fridge, reported at "), "{words}");
+}
+
+#[test]
+fn a_hold_says_how_long_it_has_been_true_and_for_how_long_it_must() {
+    let kind = || held(Span::from_mins(5), None, Gap::Reset);
+    let told = why_not(kind(), |bench| bench.live(1, 9.0), 3);
+    let (so_far, wanted) = (Span::from_mins(2), Span::from_mins(5));
+    assert_eq!(told, WhyNot::NotLongEnough { since: minute(1), so_far, wanted, unknown: None });
+    let told = why_not(kind(), |bench| bench.live(1, 9.0).advance(7), 8);
+    assert_eq!(told, WhyNot::Began { since: minute(1) });
+    assert!(matches!(why_not(kind(), |bench| bench, 1), WhyNot::NeverHeard { .. }));
+}
+
+#[test]
+fn hysteresis_that_is_not_cleared_and_late_reports_are_told() {
+    let (above, below) = (when(Test::Above(8.0)), when(Test::Below(7.0)));
+    let kind = || Kind::Threshold { when: above.clone(), clear: Some(below.clone()), snapshot: false };
+    let told = why_not(kind(), |bench| bench.live(1, 9.0).live(2, 7.5), 2);
+    assert_eq!(told, WhyNot::NotCleared { since: minute(1), clear: "temperature below 7 °C".to_owned() });
+    let told = why_not(each_reading(), |bench| bench.live(30, 9.0).read(31, 1, 9.0), 31);
+    assert_eq!(told, WhyNot::Late { newest: minute(30) });
+}
+
+#[test]
+fn a_changed_report_decides_differently_from_the_same_state() {
+    let set = || vec![(deployment("d", vec![held(Span::from_mins(5), None, Gap::Reset)]), tell as Rule)];
+    let mut bench = Bench::new(1, set());
+    bench.live(1, 7.0).live(2, 7.5).live(8, 7.5);
+    assert!(bench.decisions.is_empty());
+    let input = bench.input(reading(DeviceNo(1), 9.0), Some(minute(2)));
+    let mut branch = replay_before(&bench, set(), 2, false).depart();
+    branch.feed(&input, minute(2), None).expect("no other setup");
+    branch.advance(minute(8));
+    let decisions: Vec<Decision> = branch.decisions().collect();
+    assert_eq!(decisions.iter().map(|decision| decision.at).collect::<Vec<_>>(), [minute(7)]);
+}
+
+#[test]
+fn a_device_whose_clock_is_behind_confirms_what_it_reported_before_the_sink_answered() {
+    let mut bench = Bench::new(1, vec![(deployment("d", vec![each_reading()]), command_rule)]);
+    bench.read(10, 5, 20.0);
+    let outbox: Vec<_> = bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).collect();
+    let effect = outbox[0].outgoing.effect;
+    let switch = Reading {
+        capability: capability("switch"),
+        value: Value::Boolean(true),
+        unit: None,
+        previous: None,
+        quality: model::Quality::Good,
+        attributes: Vec::new(),
+    };
+    let body = Body::Observation { device: DeviceNo(1), freshness: Freshness::Live, readings: vec![switch] };
+    bench.take(body, 10, Some(5));
+    let settled =
+        Settled { effect, sink: "mqtt".into(), outcome: Outcome::Accepted, reason: None, attempt: 1, due: None };
+    bench.take(Body::Settled(settled), 10, None);
+    assert_eq!(bench.engine.accounts().confirmed, 1);
+}
