@@ -9,6 +9,7 @@ mod journal;
 mod pipeline;
 mod replay;
 mod system_clock;
+mod why;
 
 use std::process::ExitCode;
 

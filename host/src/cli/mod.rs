@@ -14,6 +14,7 @@ mod replay;
 mod restore;
 mod rule;
 mod run;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ enum Command {
     Doctor(doctor::Doctor),
     Device(device::Device),
     Replay(replay::Replay),
+    Why(why::Why),
     Journal(journal::Journal),
     Backup(backup::Backup),
     Restore(restore::Restore),
@@ -69,6 +71,7 @@ impl Cli {
             Command::Doctor(doctor) => doctor.run(),
             Command::Device(device) => device.run(),
             Command::Replay(replay) => replay.run(),
+            Command::Why(why) => why.run(),
             Command::Journal(journal) => journal.run(),
             Command::Backup(backup) => backup.run(),
             Command::Restore(restore) => restore.run(),

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use anyhow::{Context as _, Result, anyhow, bail};
 use engine::digest::{self, RunDigest};
 use engine::rows::{self, PartitionRow};
-use engine::{Exact, Recorded};
+use engine::trace::{Ended, Step};
+use engine::{Branch, Exact, Recorded};
 use model::input::{Body, HostEvent};
 use model::{Configuration, ConfigurationDigest, Decision, Input, Instant, Name};
 use serde_json::{Map, Value as Json};
@@ -51,6 +52,23 @@ pub(crate) struct Replayer<'a> {
     running: BTreeMap<u16, Running>,
     digest: RunDigest,
     summary: Replayed,
+    traced: Option<Traced>,
+}
+
+/// What was seen since tracing began.
+#[derive(Debug, Default)]
+pub(crate) struct Traced {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) ended: Vec<Ended>,
+    pub(crate) decisions: Vec<Decision>,
+}
+
+/// A partition that has left its journal, with what it needs to go on.
+pub(crate) struct Departed<'a> {
+    branch: Branch,
+    archive: Archive,
+    partitions: u16,
+    configurations: Configurations<'a>,
 }
 
 struct Running {
@@ -79,7 +97,7 @@ impl<'a> Replayer<'a> {
         watcher: Watcher<'a>,
     ) -> Self {
         let (running, digest, summary) = (BTreeMap::new(), RunDigest::default(), Replayed::default());
-        Self { archive, partitions, configurations, watcher, running, digest, summary }
+        Self { archive, partitions, configurations, watcher, running, digest, summary, traced: None }
     }
 
     /// Starts a partition: from the parts of the checkpoint after `sequence`, or from nothing.
@@ -111,21 +129,11 @@ impl<'a> Replayer<'a> {
         }
         let running = self.running.get_mut(&partition).expect("it was just begun");
         let exact = running.exact.as_mut().expect("it was just started");
-        let setup = match &entry.input {
+        let configuration = match &entry.input {
+            Some(input) => put_in_force(input, exact.wanted(input), exact.configuration().0, &mut self.configurations)?,
             None => None,
-            Some(Input { body: Body::Host(HostEvent::Joined(joined)), .. }) => {
-                let mut configuration = exact.configuration().0.clone();
-                configuration.join(joined);
-                Some(self.archive.setup(configuration, self.partitions)?)
-            }
-            Some(input) => match exact.wanted(input) {
-                Some(digest) => {
-                    let configuration = known(&mut self.configurations, digest)?;
-                    Some(self.archive.setup(configuration, self.partitions)?)
-                }
-                None => None,
-            },
         };
+        let setup = configuration.map(|new| self.archive.setup(new, self.partitions)).transpose()?;
         let recorded = Recorded {
             sequence: entry.sequence,
             at: entry.at,
@@ -148,6 +156,29 @@ impl<'a> Replayer<'a> {
             running.recorded.push_back(decision);
         }
         self.compare(partition)
+    }
+
+    /// Traces from the next record on.
+    pub(crate) fn trace(&mut self) {
+        self.traced = Some(Traced::default());
+        self.running.values_mut().filter_map(|running| running.exact.as_mut()).for_each(Exact::trace);
+    }
+
+    /// What was traced so far.
+    pub(crate) fn traced(&mut self) -> &mut Traced {
+        self.traced.get_or_insert_default()
+    }
+
+    /// A partition on its way; none before its first record.
+    pub(crate) fn exact(&self, partition: u16) -> Option<&Exact> {
+        self.running.get(&partition)?.exact.as_ref()
+    }
+
+    /// Lets a partition leave its journal; none before its first record.
+    pub(crate) fn depart(mut self, partition: u16) -> Option<Departed<'a>> {
+        let branch = self.running.remove(&partition)?.exact?.depart();
+        let Self { archive, partitions, configurations, .. } = self;
+        Some(Departed { branch, archive, partitions, configurations })
     }
 
     /// Ends the replay of all partitions.
@@ -192,6 +223,9 @@ impl<'a> Replayer<'a> {
             let rows = checkpoint.rows.iter().map(|(table, key, value)| (*table, &**key, &**value));
             exact.restore(checkpoint.sequence, rows)?;
         }
+        if self.traced.is_some() {
+            exact.trace();
+        }
         running.exact = Some(exact);
         Ok(())
     }
@@ -199,7 +233,15 @@ impl<'a> Replayer<'a> {
     fn collect(&mut self, partition: u16) -> Result<()> {
         let running = self.running.get_mut(&partition).expect("it was begun");
         let Some(exact) = &mut running.exact else { return Ok(()) };
+        if let Some(traced) = &mut self.traced {
+            let (steps, ended) = exact.traced();
+            traced.steps.extend(steps);
+            traced.ended.extend(ended);
+        }
         for decision in exact.decisions() {
+            if let Some(traced) = &mut self.traced {
+                traced.decisions.push(decision.clone());
+            }
             (self.watcher)(partition, &decision).context("failed to write decisions")?;
             if decision.is_notable() {
                 self.digest.add(&decision);
@@ -222,6 +264,47 @@ impl<'a> Replayer<'a> {
             running.recorded.pop_front();
         }
         Ok(())
+    }
+}
+
+impl Departed<'_> {
+    /// Takes an input as if it had come at this record's place.
+    ///
+    /// # Errors
+    /// When what it puts in force is not kept.
+    pub(crate) fn feed(&mut self, entry: &Entry, input: &Input) -> Result<()> {
+        if entry.begins {
+            self.branch.end_turn();
+        }
+        let wanted = self.branch.wanted(input);
+        let configuration = put_in_force(input, wanted, self.branch.configuration(), &mut self.configurations)?;
+        let setup = configuration.map(|new| self.archive.setup(new, self.partitions)).transpose()?;
+        Ok(self.branch.feed(input, entry.at, setup)?)
+    }
+
+    /// Lets the clock run on to the end.
+    pub(crate) fn finish(mut self, to: Instant) -> Vec<Decision> {
+        self.branch.advance(to);
+        self.branch.end_turn();
+        self.branch.decisions().collect()
+    }
+}
+
+/// The configuration that a record puts in force, where it does.
+fn put_in_force(
+    input: &Input,
+    wanted: Option<ConfigurationDigest>,
+    current: &Configuration,
+    configurations: &mut Configurations<'_>,
+) -> Result<Option<Configuration>> {
+    match (wanted, &input.body) {
+        (Some(digest), _) => known(configurations, digest).map(Some),
+        (None, Body::Host(HostEvent::Joined(joined))) => {
+            let mut configuration = current.clone();
+            configuration.join(joined);
+            Ok(Some(configuration))
+        }
+        _ => Ok(None),
     }
 }
 

@@ -7,7 +7,7 @@ mod exported;
 mod stored;
 
 pub(crate) use archive::Archive;
-pub(crate) use exact::{Entry, Replayed, Replayer, Watcher};
+pub(crate) use exact::{Entry, Replayed, Replayer, Traced, Watcher};
 pub(crate) use export::export;
 pub(crate) use exported::{is_export, replay as replay_export};
-pub(crate) use stored::Stored;
+pub(crate) use stored::{Stored, entry};

@@ -6,7 +6,7 @@ use model::{Configuration, ConfigurationDigest, Decision, Instant};
 use store::{Checkpoint, JournalEntry, Reader};
 
 use super::{Archive, Entry, Replayed, Replayer};
-use crate::journal::exact::Watcher;
+use crate::journal::exact::{Traced, Watcher};
 
 /// Rows of one read transaction: a long reader would hold back the store's own checkpoints.
 const PAGE: usize = 1_000;
@@ -59,6 +59,62 @@ impl Stored {
             }
         }
         replayer.finish()
+    }
+
+    /// Replays one partition from the nearest checkpoint and traces from record `from` on, until `enough` says so after a
+    /// record or the journal ends. With `enough` saying so at once, it stands before `from`.
+    ///
+    /// # Errors
+    /// Where the replay parts from the journal, or something that it needs is not kept.
+    pub(crate) fn past<'a>(
+        &'a self,
+        archive: Archive,
+        (partition, from): (u16, u64),
+        enough: &mut dyn FnMut(u64, Instant, &Traced) -> bool,
+    ) -> Result<Replayer<'a>> {
+        let find = Box::new(|digest| self.configuration(digest));
+        let mut replayer = Replayer::new(archive, self.reader.partitions(), find, Box::new(|_, _| Ok(())));
+        let mut next = self.begin_before(&mut replayer, partition, from)?;
+        if from <= next {
+            replayer.trace();
+        }
+        loop {
+            let page = self.reader.journal(partition, next, PAGE)?;
+            let (Some(first), Some(last)) = (page.first(), page.last()) else { return Ok(replayer) };
+            let range = (first.sequence, last.sequence);
+            let mut recorded = self.reader.decisions_within(partition, range)?.into_iter().peekable();
+            for row in &page {
+                if row.sequence == from {
+                    replayer.trace();
+                }
+                if row.sequence >= from && enough(row.sequence, row.at, replayer.traced()) {
+                    return Ok(replayer);
+                }
+                replayer.take(&entry(partition, row)?)?;
+                while let Some(row) = recorded.next_if(|decision| decision.sequence <= row.sequence) {
+                    let decision: Decision = rows::decode("decisions", &row.payload)?;
+                    replayer.recorded(partition, digest::line(&decision))?;
+                }
+            }
+            next = range.1 + 1;
+        }
+    }
+
+    fn begin_before(&self, replayer: &mut Replayer<'_>, partition: u16, from: u64) -> Result<u64> {
+        let first = self.reader.bounds(partition)?.map_or(1, |(first, _)| first);
+        let checkpoints = self.reader.checkpoints(partition)?;
+        match checkpoints.iter().rfind(|found| found.sequence < from && found.sequence + 1 >= first) {
+            Some(found) => {
+                replayer.begin(partition, found.sequence, &self.reader.checkpoint_parts(partition, found.sequence)?)?;
+                Ok(found.sequence + 1)
+            }
+            None if first == 1 => Ok(1),
+            None => bail!("partition {partition}: the journal begins at record {first} and no checkpoint opens it"),
+        }
+    }
+
+    pub(crate) fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     fn begin(&self, replayer: &mut Replayer<'_>, partition: u16, from: Option<Instant>) -> Result<u64> {

@@ -18,3 +18,4 @@ mod kills;
 mod projects;
 mod refusals;
 mod trouble;
+mod why;

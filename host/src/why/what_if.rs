@@ -1,0 +1,189 @@
+//! What if: the same input with another value, from the same state, and the decisions that would have been others.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use anyhow::{Context as _, Result};
+use engine::digest;
+use model::input::Body;
+use model::unit::Quantity;
+use model::{Capability, Decision, Input, Instant, Name, Value};
+use serde_json::{Map, Value as Json};
+
+use super::effect::find;
+use super::node::{Node, Report};
+use super::past::{Past, Place};
+use super::{Unanswerable, words};
+use crate::journal::entry;
+
+/// One capability with another value.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Change {
+    capability: Capability,
+    value: Value,
+}
+
+impl FromStr for Change {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or("expected CAPABILITY = VALUE")?;
+        let (name, value) = (name.trim(), value.trim());
+        let capability = Capability::named(name).map_err(|error| error.to_string())?;
+        let value = match (value.parse::<Quantity>(), capability.unit()) {
+            (Ok(Quantity { number, unit: Some(unit) }), Some(canonical)) => {
+                Value::Number(unit.convert(number, canonical).map_err(|error| error.to_string())?)
+            }
+            (Ok(Quantity { number, .. }), _) => Value::Number(number),
+            // What is no JSON is a text: nobody quotes on a command line.
+            (Err(_), _) => {
+                let json = serde_json::from_str(value).unwrap_or_else(|_| Json::String(value.to_owned()));
+                model::value::plain::from_json(&json).ok_or("null is no value")?
+            }
+        };
+        Ok(Self { capability, value })
+    }
+}
+
+/// Runs the report that led to an effect, or a device's last one, again with changes; nothing of it reaches a sink.
+///
+/// # Errors
+/// When there is no such report, or what the replay needs is not kept.
+pub(crate) fn what_if(past: &Past, asked: &Asked<'_>, changes: &[Change]) -> Result<Report> {
+    let (root, last) = match asked {
+        Asked::Effect(given) => {
+            let found = find(past, given)?;
+            let root = found.chain.root.ok_or(Unanswerable::NoReport)?;
+            (root, if found.place.0 == root.0 { found.place.1 } else { root.1 })
+        }
+        Asked::Device(id, at) => {
+            let device = past.device(id)?;
+            let partition =
+                *past.partitions(device)?.first().ok_or_else(|| Unanswerable::NeverReported((*id).to_owned()))?;
+            let last = past.last_at(partition, at.unwrap_or(Instant::MAX))?;
+            let own = |row: &store::JournalEntry| row.key.as_ref() == Some(&device.id) && &*row.kind == "observation";
+            let found = past.back((partition, last), own)?;
+            let found = found.ok_or_else(|| Unanswerable::NeverReported((*id).to_owned()))?;
+            ((partition, found.sequence), last)
+        }
+    };
+    let row = past.reader().journal_row(root.0, root.1)?.context("the report is not in the journal any more")?;
+    let input = Past::input(root.0, &row).context("the content of the report was deleted")?;
+    let changed = apply(&input, changes);
+    let (made, end) = branch(past, root, last, &changed)?;
+    let kept = recorded(past, root, last)?;
+    let mut facts = vec![
+        words::input(&input, row.key.as_deref(), row.sequence, row.at),
+        words::input(&changed, row.key.as_deref(), row.sequence, row.at),
+    ];
+    facts[1].words = format!("changed: {}", facts[1].words);
+    facts.extend(difference(&kept, &made));
+    let count = facts.len() - 2;
+    let about = format!("what if, from record {} to {end}: {count} decisions would be others", root.1);
+    let notes = vec!["how devices would have answered is not known: later reports are those that came".to_owned()];
+    Ok(Report { about, facts, notes })
+}
+
+/// What is to be run again.
+pub(crate) enum Asked<'a> {
+    Effect(&'a str),
+    Device(&'a str, Option<Instant>),
+}
+
+fn apply(input: &Input, changes: &[Change]) -> Input {
+    let mut changed = input.clone();
+    if let Body::Observation { readings, .. } = &mut changed.body {
+        for change in changes {
+            match readings.iter_mut().find(|reading| reading.capability == change.capability) {
+                Some(reading) => reading.value = change.value.clone(),
+                None => readings.push(model::event::Reading {
+                    capability: change.capability,
+                    value: change.value.clone(),
+                    unit: change.capability.unit().map(|unit| Name::from(unit.code())),
+                    previous: None,
+                    quality: model::event::Quality::Good,
+                    attributes: Vec::new(),
+                }),
+            }
+        }
+    }
+    changed
+}
+
+/// The decisions from a record to another, with the first of them changed.
+fn branch(past: &Past, (partition, first): Place, last: u64, changed: &Input) -> Result<(Vec<Decision>, Instant)> {
+    let replayer = past.replay((partition, first), &mut |_, _, _| true)?;
+    let mut departed = replayer.depart(partition).context("the journal begins with this report")?;
+    let mut next = first;
+    let mut end = Instant::MIN;
+    while next <= last {
+        let page = past.reader().journal(partition, next, 500)?;
+        let Some(newest) = page.last().map(|row| row.sequence) else { break };
+        for row in page.iter().filter(|row| row.sequence <= last) {
+            end = row.at;
+            let entry = entry(partition, row)?;
+            match &entry.input {
+                Some(_) if row.sequence == first => departed.feed(&entry, changed)?,
+                Some(input) => departed.feed(&entry, input)?,
+                None => {}
+            }
+        }
+        next = newest + 1;
+    }
+    Ok((departed.finish(end), end))
+}
+
+fn recorded(past: &Past, (partition, first): Place, last: u64) -> Result<Vec<Decision>> {
+    let rows = past.reader().decisions_within(partition, (first, last))?;
+    rows.iter().map(|row| Ok(engine::rows::decode("decisions", &row.payload)?)).collect()
+}
+
+type Key = (Name, Name, Name, u32, Option<Name>);
+
+/// What would be added, removed and changed, in the order of the decisions.
+fn difference(kept: &[Decision], made: &[Decision]) -> Vec<Node> {
+    let key = |decision: &Decision| -> Key {
+        let member = decision.effect.as_ref().and_then(|record| record.member.clone());
+        (decision.deployment.clone(), decision.key.clone(), decision.cause.event.clone(), decision.index, member)
+    };
+    let notable = |decision: &&Decision| decision.is_notable();
+    let before: BTreeMap<Key, &Decision> = kept.iter().filter(notable).map(|one| (key(one), one)).collect();
+    let after: BTreeMap<Key, &Decision> = made.iter().filter(notable).map(|one| (key(one), one)).collect();
+    let told = |kind: &'static str, sign: &str, decision: &Decision| {
+        let mut node = words::decided(decision);
+        node.kind = kind;
+        node.words = format!("{sign} {} {}: {}", decision.deployment, decision.key, node.words);
+        node.at(decision.at)
+    };
+    let line = |decision: &Decision| -> Map<String, Json> { digest::line(decision) };
+    let mut nodes = Vec::new();
+    for decision in kept.iter().filter(notable) {
+        match after.get(&key(decision)) {
+            None => nodes.push(told("removed", "-", decision)),
+            Some(other) if line(other) != line(decision) => {
+                nodes.push(told("changed-from", "-", decision));
+                nodes.push(told("changed-to", "~", other));
+            }
+            Some(_) => {}
+        }
+    }
+    nodes.extend(
+        made.iter().filter(notable).filter(|one| !before.contains_key(&key(one))).map(|one| told("added", "+", one)),
+    );
+    nodes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_a_quantity_or_a_value() {
+        let change: Change = "temperature = 48.2 [degF]".parse().expect("a quantity");
+        assert_eq!(change.value, Value::Number(9.0));
+        let change: Change = "contact = true".parse().expect("a value");
+        assert_eq!(change.value, Value::Boolean(true));
+        assert!("temperature".parse::<Change>().is_err());
+        assert!("temperature = 9 W".parse::<Change>().is_err());
+    }
+}
