@@ -5,6 +5,7 @@
 
 use model::limits;
 
+use crate::hidden::Sampler;
 use crate::partition::Partition;
 
 /// Microseconds of a day.
@@ -27,11 +28,14 @@ impl Partition {
         }
     }
 
-    /// The state as it stands now is kept by the next commit; no instance lives on over it.
+    /// The state as it stands now is kept by the next commit; no instance lives on over it, except where they are kept
+    /// to show what they hide.
     pub(crate) fn keep_checkpoint(&mut self) {
         self.checkpoint = (self.sequence, self.recorded_at);
         self.checkpoint_due = self.sequence > 0;
-        self.drop_instances();
+        if self.sampler != Sampler::Every {
+            self.drop_instances();
+        }
     }
 
     pub(crate) fn drop_instances(&mut self) {

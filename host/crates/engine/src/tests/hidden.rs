@@ -49,7 +49,8 @@ fn run(secret: bool, lifecycle: Lifecycle, sampler: Sampler, batch: usize) -> (V
     let mut bench = Bench { engine, number: 0, decisions: Vec::new(), turns: Vec::new() };
     for at in 0..40_usize {
         let input = bench.input(reading(DeviceNo(1), at as f64), None);
-        bench.engine.take(&input, minute(i64::try_from(at).expect("small")));
+        // A checkpoint is due at the first turn of a day.
+        bench.engine.take(&input, minute(30_000_000 + i64::try_from(at).expect("small")));
         if (at + 1) % batch == 0 {
             bench.collect();
         }
