@@ -189,7 +189,7 @@ impl Past {
         let Some(Body::Transfer(transfer)) = body else { return Ok(None) };
         match transfer.body {
             TransferBody::Effect { origin, .. } => Ok(is_it(origin.id).then_some(origin.id)),
-            TransferBody::Completion { .. } => Ok(None),
+            TransferBody::Published { .. } | TransferBody::Completion { .. } => Ok(None),
         }
     }
 

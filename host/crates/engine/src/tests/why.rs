@@ -94,7 +94,7 @@ fn a_hold_says_how_long_it_has_been_true_and_for_how_long_it_must() {
 #[test]
 fn hysteresis_that_is_not_cleared_and_late_reports_are_told() {
     let (above, below) = (when(Test::Above(8.0)), when(Test::Below(7.0)));
-    let kind = || Kind::Threshold { when: above.clone(), clear: Some(below.clone()), snapshot: false };
+    let kind = || Kind::Threshold { when: above.clone(), clear: Some(below.clone()), snapshot: false, keep: false };
     let told = why_not(kind(), |bench| bench.live(1, 9.0).live(2, 7.5), 2);
     assert_eq!(told, WhyNot::NotCleared { since: minute(1), clear: "temperature below 7 °C".to_owned() });
     let told = why_not(each_reading(), |bench| bench.live(30, 9.0).read(31, 1, 9.0), 31);
