@@ -2,6 +2,7 @@
 
 mod api;
 mod app;
+mod backtest;
 mod cli;
 mod demo;
 mod installation;

@@ -1,5 +1,6 @@
 //! The command line: one file a command. Data goes to standard output, talk to standard error.
 
+mod backtest;
 mod backup;
 mod check;
 mod completions;
@@ -39,6 +40,7 @@ enum Command {
     Doctor(doctor::Doctor),
     Device(device::Device),
     Replay(replay::Replay),
+    Backtest(backtest::Backtest),
     Why(why::Why),
     Journal(journal::Journal),
     Backup(backup::Backup),
@@ -71,6 +73,7 @@ impl Cli {
             Command::Doctor(doctor) => doctor.run(),
             Command::Device(device) => device.run(),
             Command::Replay(replay) => replay.run(),
+            Command::Backtest(backtest) => backtest.run(),
             Command::Why(why) => why.run(),
             Command::Journal(journal) => journal.run(),
             Command::Backup(backup) => backup.run(),

@@ -10,4 +10,4 @@ pub(crate) use archive::Archive;
 pub(crate) use exact::{Entry, Replayed, Replayer, Traced, Watcher};
 pub(crate) use export::export;
 pub(crate) use exported::{is_export, replay as replay_export};
-pub(crate) use stored::{Stored, entry};
+pub(crate) use stored::{Stored, entry, nearest_checkpoint};

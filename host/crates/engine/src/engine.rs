@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::input::{Body, HostEvent, Transfer};
 use model::{ConfigurationDigest, DeviceNo, Input, Instant, Name, Value};
 use smallvec::SmallVec;
-use store::Table;
+use store::{OutboxRow, Table};
 
 use crate::accounts::Accounts;
 use crate::cycles::{Cycle, cycles};
@@ -27,6 +27,8 @@ pub struct Engine {
     due: Instant,
     /// Whether every partition's clock has begun.
     started: bool,
+    /// By partition: up to here its past is in its state. Empty where all have the same past.
+    known: Vec<Instant>,
 }
 
 impl Engine {
@@ -38,7 +40,7 @@ impl Engine {
         let plan = Arc::new(Plan::new(setup)?);
         let partitions =
             (0..plan.partitions).map(|number| Partition::new(number, Arc::clone(&plan), persistence)).collect();
-        Ok(Self { plan, partitions, transfers: 0, persistence, due: Instant::MIN, started: false })
+        Ok(Self { plan, partitions, transfers: 0, persistence, due: Instant::MIN, started: false, known: Vec::new() })
     }
 
     /// Gives a partition its past: rows in any order, then the number of its last journal record.
@@ -56,6 +58,19 @@ impl Engine {
             Some(partition) => partition.restore(sequence, rows),
             None => Ok(()),
         }
+    }
+
+    /// Says up to which instant a partition's restored state holds everything: what comes from others up to then is in
+    /// it already. Partitions whose checkpoints lie apart can so take one stream together.
+    pub fn knows_until(&mut self, partition: u16, at: Instant) {
+        self.known.resize(self.partitions.len(), Instant::MIN);
+        if let Some(known) = self.known.get_mut(usize::from(partition)) {
+            *known = at;
+        }
+    }
+
+    fn knows(&self, partition: u16, at: Instant) -> bool {
+        self.known.get(usize::from(partition)).is_some_and(|known| at <= *known)
     }
 
     /// Reminds a partition of inputs that it took last, so that redelivered messages are known again.
@@ -106,6 +121,20 @@ impl Engine {
         Ok(())
     }
 
+    /// Puts other devices and deployments in force as a start of the host does, before the record of that start. The
+    /// number of partitions stays.
+    ///
+    /// # Errors
+    /// As [`Engine::new`]; the old set then stays.
+    pub fn switch(&mut self, mut setup: Setup) -> Result<(), SetupError> {
+        setup.partitions = self.plan.partitions;
+        let plan = Arc::new(Plan::new(setup)?);
+        self.partitions.iter_mut().for_each(|partition| partition.switch(Arc::clone(&plan)));
+        self.plan = plan;
+        self.due = Instant::MIN;
+        Ok(())
+    }
+
     /// Handles one input to its end in every partition that it concerns, after all that is due by then. `received_at`
     /// never goes back.
     ///
@@ -117,6 +146,9 @@ impl Engine {
         }
         let mut new = false;
         for number in self.route(input) {
+            if self.knows(number, received_at) {
+                continue;
+            }
             let partition = &mut self.partitions[usize::from(number)];
             new |= partition.take(input, received_at);
             self.due = self.due.min(partition.next_due().unwrap_or(Instant::MAX));
@@ -152,6 +184,24 @@ impl Engine {
             }
             self.pass_transfers();
         }
+    }
+
+    /// The next instant up to and with `now` at which the clock alone makes something happen. Cheap where there is none.
+    pub fn due_by(&mut self, now: Instant) -> Option<Instant> {
+        if !self.started || self.due > now {
+            return None;
+        }
+        self.due = self.next_due().unwrap_or(Instant::MAX);
+        Some(self.due).filter(|due| *due <= now)
+    }
+
+    /// The effects for sinks since the last call or turn, for whoever stands in for the sinks.
+    pub fn take_outbox(&mut self) -> Vec<OutboxRow> {
+        let mut rows = Vec::new();
+        for partition in &mut self.partitions {
+            rows.append(&mut partition.record.commit.outbox);
+        }
+        rows
     }
 
     /// The next instant at which the clock alone makes something happen.
@@ -271,6 +321,9 @@ impl Engine {
                 for outbound in std::mem::take(&mut self.partitions[from].transfers) {
                     moved = true;
                     self.transfers += 1;
+                    if self.knows(outbound.to, outbound.at) {
+                        continue;
+                    }
                     let from = u16::try_from(from).expect("partitions are counted in u16");
                     let id = Name::from(format!("transfer:{from}:{}:{}", outbound.to, self.transfers));
                     let transfer = Transfer { from, sequence: self.transfers, body: outbound.body };

@@ -62,6 +62,7 @@ pub use hidden::{Answer, Divergence, Sampler};
 pub use line::{Lines, Versions};
 pub use nowhere::{Nowhere, validate};
 pub use plan::{Setup, SetupError, partition_of_one, partition_of_site};
+pub use store::Table;
 pub use triggers::fence::AreaError;
 pub use triggers::schedule::{Calendar, ScheduleError};
 pub use triggers::sun::SunError;

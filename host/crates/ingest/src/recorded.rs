@@ -11,6 +11,8 @@ mod write;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::{Name, limits};
 
@@ -60,6 +62,21 @@ pub struct Reader<R> {
     number: u64,
     skipped: u64,
     at: Option<model::Instant>,
+    read: Arc<AtomicU64>,
+}
+
+/// Counts what is read of a file, before it is decompressed.
+struct Counted {
+    file: File,
+    read: Arc<AtomicU64>,
+}
+
+impl io::Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.read.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
 }
 
 /// A recording from a file, compressed or not.
@@ -72,20 +89,27 @@ impl FileReader {
     /// [`Error::Open`].
     pub fn open(path: &Path, bad: BadLines) -> Result<Self, Error> {
         let failed = |source| Error::Open { path: path.to_owned(), source };
-        let file = File::open(path).map_err(failed)?;
+        let read = Arc::new(AtomicU64::new(0));
+        let file = Counted { file: File::open(path).map_err(failed)?, read: Arc::clone(&read) };
         #[cfg(feature = "network")]
         if path.extension().is_some_and(|end| end == "zst") {
             let input = BufReader::new(zstd::Decoder::new(file).map_err(failed)?);
-            return Ok(Self::new(Box::new(input), bad));
+            return Ok(Self { read, ..Self::new(Box::new(input), bad) });
         }
-        Ok(Self::new(Box::new(BufReader::with_capacity(128 * 1024, file)), bad))
+        Ok(Self { read, ..Self::new(Box::new(BufReader::with_capacity(128 * 1024, file)), bad) })
+    }
+
+    /// Bytes of the file that were read so far, as they lie in it.
+    #[must_use]
+    pub fn bytes_read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
     }
 }
 
 impl<R: BufRead> Reader<R> {
     pub fn new(input: R, bad: BadLines) -> Self {
         let names = Names::new(Vocabulary::Open);
-        Self { input, bad, buffer: Vec::new(), names, number: 0, skipped: 0, at: None }
+        Self { input, bad, buffer: Vec::new(), names, number: 0, skipped: 0, at: None, read: Arc::default() }
     }
 
     /// Lines left out so far.

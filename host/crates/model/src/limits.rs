@@ -162,6 +162,10 @@ pub const NOTIFICATION_AGE: Span = Span::from_days(4);
 /// Records after which a partition's state is kept as a checkpoint: a replay from there takes some seconds.
 pub const CHECKPOINT_RECORDS: u64 = 100_000;
 
+/// How far apart two decisions may be in a backtest and still be one that moved, unless asked otherwise: a hold or a
+/// limit that was tuned moves an alarm by minutes, and the same alarm an hour later is another one.
+pub const BACKTEST_WINDOW: Span = Span::from_hours(1);
+
 /// Partitions of a new installation; fixed once it exists.
 pub const PARTITIONS: u16 = 16;
 

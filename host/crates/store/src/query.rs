@@ -24,6 +24,19 @@ pub(crate) fn journal(
     all(connection, &sql, params![places.start(), places.end(), bound(limit)], entry)
 }
 
+/// The first `limit` rows of one kind from a sequence on.
+pub(crate) fn journal_of_kind(
+    connection: &Connection,
+    partition: u16,
+    kind: &str,
+    from: u64,
+    limit: usize,
+) -> rusqlite::Result<Vec<JournalEntry>> {
+    let places = schema::places(partition, from.max(1));
+    let sql = format!("{ENTRY} WHERE place BETWEEN ?1 AND ?2 AND kind = ?3 ORDER BY place LIMIT ?4");
+    all(connection, &sql, params![places.start(), places.end(), kind, bound(limit)], entry)
+}
+
 /// The last `count` rows, in order.
 pub(crate) fn journal_tail(
     connection: &Connection,

@@ -82,6 +82,21 @@ impl Reader {
         self.ask("read the journal", |c| query::journal(c, partition, from, limit))
     }
 
+    /// At most `limit` journal rows of one kind from the sequence `from` on, in order. Payloads of others are not read.
+    ///
+    /// # Errors
+    /// When the database could not be read.
+    pub fn journal_of_kind(
+        &self,
+        partition: u16,
+        kind: &str,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<JournalEntry>, Error> {
+        self.check(partition)?;
+        self.ask("read the journal", |c| query::journal_of_kind(c, partition, kind, from, limit))
+    }
+
     /// The last `count` journal rows, in order.
     ///
     /// # Errors

@@ -119,15 +119,24 @@ impl Host {
     /// # Errors
     /// Everything that is wrong in any of them; files that cannot be read; interlocks, which nothing enforces yet.
     pub fn load(file: &File) -> Result<Self, Problems> {
+        Self::load_with(file, file.parent().unwrap_or(File::new("")))
+    }
+
+    /// Reads `pointsman.toml` at `file` with the `templates/` and `deployments/` of another folder; packages are found
+    /// from there.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_with(file: &File, set: &File) -> Result<Self, Problems> {
         let beside = file.parent().unwrap_or(File::new(""));
         let text = folder::read_text(file)?;
         let mut problems = Vec::new();
         let host = Self::parse(&text, &file.display().to_string(), beside);
-        let templates = folder::each(&beside.join("templates"), &mut problems, templates::parse);
-        let deployments = folder::each(&beside.join("deployments"), &mut problems, |text, file, name| {
-            DeploymentFile::parse(text, file, name, beside)
+        let templates = folder::each(&set.join("templates"), &mut problems, templates::parse);
+        let deployments = folder::each(&set.join("deployments"), &mut problems, |text, file, name| {
+            DeploymentFile::parse(text, file, name, set)
         });
-        folder::refuse_interlocks(&beside.join("interlocks"), &mut problems);
+        folder::refuse_interlocks(&set.join("interlocks"), &mut problems);
         match host {
             Ok(mut host) => {
                 host.templates = templates.into_iter().map(|template| (template.name.clone(), template)).collect();
