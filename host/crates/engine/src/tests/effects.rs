@@ -224,3 +224,28 @@ fn a_momentary_command_is_marked_before_it_is_sent() {
     assert_eq!((second.attempts, second.outgoing.effect), (1, first.outgoing.effect));
     assert_eq!(bench.engine.accounts().waiting, 1);
 }
+
+#[test]
+fn a_command_that_expired_or_was_refused_by_its_sink_is_counted_and_told_once() {
+    for outcome in [Outcome::Expired, Outcome::Refused, Outcome::Failed] {
+        let mut spec = deployment("d", vec![each_reading()]);
+        spec.completions = vec![Name::from(outcome.word())];
+        let mut bench = Bench::new(1, vec![(spec, command_rule)]);
+        bench.live(1, 20.0);
+        let sent = bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).next().expect("a command");
+        let settled = Settled {
+            effect: sent.outgoing.effect,
+            sink: "mqtt".into(),
+            outcome: outcome.clone(),
+            reason: None,
+            attempt: 1,
+            due: None,
+        };
+        bench.take(Body::Settled(settled.clone()), 2, None).take(Body::Settled(settled), 3, None);
+        let accounts = bench.engine.accounts();
+        assert_eq!((accounts.expired + accounts.refused + accounts.failed, accounts.waiting), (1, 0));
+        let told = bench.decisions.iter().filter(|decision| &*decision.cause.kind == "completion");
+        let told: Vec<&str> = told.map(|decision| &*decision.cause.name).collect();
+        assert_eq!(told, [outcome.word()]);
+    }
+}
