@@ -88,7 +88,7 @@ fn when(above: f64) -> Predicate {
 }
 
 fn threshold(above: f64) -> Kind {
-    Kind::Threshold { when: when(above), clear: None, snapshot: false }
+    Kind::Threshold { when: when(above), clear: None, snapshot: false, keep: false }
 }
 
 fn held(above: f64, minutes: u64) -> Kind {
@@ -99,7 +99,7 @@ fn held(above: f64, minutes: u64) -> Kind {
         stale: None,
         gap: Gap::Continue,
         gap_max: limits::GAP_MAX,
-        snapshot: false,
+        snapshot: false, keep: false,
     }
 }
 

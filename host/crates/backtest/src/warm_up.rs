@@ -32,6 +32,7 @@ fn reach(kind: &Kind) -> Span {
         | Kind::Change { .. }
         | Kind::Threshold { .. }
         | Kind::Schedule(_)
+        | Kind::Sun(_)
         | Kind::Message { .. }
         | Kind::Custom { .. } => Span::ZERO,
     }
