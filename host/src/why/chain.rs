@@ -60,7 +60,10 @@ impl Past {
             "completion" => {
                 let settled = |row: &JournalEntry| Self::told(place.0, row, &cause.event);
                 let found = self.back(place, |row| settled(row).is_some())?;
-                let effect = found.as_ref().and_then(settled);
+                let effect = match found.as_ref().and_then(settled) {
+                    Some(effect) => Some(effect),
+                    None => self.ended(place, decision)?,
+                };
                 let mut chain = self.earlier(effect, depth)?;
                 chain.cause = found.as_ref().map(|row| (place.0, row.sequence));
                 let of = effect.map(|id| format!(" of effect {id}")).unwrap_or_default();
@@ -191,6 +194,16 @@ impl Past {
             TransferBody::Effect { origin, .. } => Ok(is_it(origin.id).then_some(origin.id)),
             TransferBody::Published { .. } | TransferBody::Completion { .. } => Ok(None),
         }
+    }
+
+    /// The effect of whose end a completion tells, where no sink brought it: refused, superseded, confirmed.
+    fn ended(&self, (partition, sequence): Place, decision: &Decision) -> Result<Option<Id>> {
+        let (outcome, event) = (&decision.cause.name, &decision.cause.event);
+        let tells = |id: Id| {
+            (0..=u32::from(u8::MAX)).any(|attempt| engine::wakes::completion_event(id, outcome, attempt) == *event)
+        };
+        let rows = self.reader().decisions_within(partition, (sequence.saturating_sub(1_000), sequence))?;
+        Ok(rows.iter().rev().filter_map(|row| row.effect).find(|id| tells(*id)))
     }
 
     /// The effect of whose end a completion's event tells, where this record brought it.
