@@ -33,8 +33,11 @@ struct Start {
     sequence: u64,
     at: Instant,
     last: u64,
-    rows: Vec<(Table, Box<[u8]>, Box<[u8]>)>,
+    rows: Vec<Row>,
 }
+
+/// Table, key and value.
+type Row = (Table, Box<[u8]>, Box<[u8]>);
 
 /// One partition's journal, page by page.
 struct Cursor {
@@ -212,12 +215,12 @@ impl Past {
                 let setup = self.archive.setup(ran.configuration.clone(), partitions)?;
                 run.reconfigure(Part::Old, setup, input.id.clone(), found.at)?;
             }
-            Body::Host(HostEvent::Joined(joined)) => {
-                if ran.configuration.devices.iter().all(|device| device.number != joined.device.number) {
-                    ran.configuration.join(joined);
-                    let setup = self.archive.setup(ran.configuration.clone(), partitions)?;
-                    run.reconfigure(Part::Old, setup, input.id.clone(), found.at)?;
-                }
+            Body::Host(HostEvent::Joined(joined))
+                if ran.configuration.devices.iter().all(|device| device.number != joined.device.number) =>
+            {
+                ran.configuration.join(joined);
+                let setup = self.archive.setup(ran.configuration.clone(), partitions)?;
+                run.reconfigure(Part::Old, setup, input.id.clone(), found.at)?;
             }
             _ => {}
         }

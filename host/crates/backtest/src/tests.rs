@@ -99,7 +99,8 @@ fn held(above: f64, minutes: u64) -> Kind {
         stale: None,
         gap: Gap::Continue,
         gap_max: limits::GAP_MAX,
-        snapshot: false, keep: false,
+        snapshot: false,
+        keep: false,
     }
 }
 
