@@ -51,7 +51,8 @@ impl Hours {
 
     /// The mean of four hours: a lorry that drives past, or a start against resistance, does not move it.
     fn tell(ctx: &Context<Settings>, condition: &Condition, mean: f64) {
-        let (template, side) = if condition.began() { ("machine-rough", "above") } else { ("machine-smooth", "back below") };
+        let (template, side) =
+            if condition.began() { ("machine-rough", "above") } else { ("machine-smooth", "back below") };
         ctx.propose(
             Notification::to_group(template, &ctx.settings.notify)
                 .parameter("machine", ctx.name_of(&condition.device))
