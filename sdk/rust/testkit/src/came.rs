@@ -53,7 +53,7 @@ impl Came {
         notifications.collect()
     }
 
-    /// Why the rule did what it did: the reasons that it gave for its effects, in order.
+    /// Why the rule did what it did: the reason of each effect in order, the rule's own or else its trigger's.
     #[must_use]
     pub fn reasons(&self) -> Vec<&str> {
         let effects = self.decisions.iter().filter(|decision| decision.effect.is_some());
