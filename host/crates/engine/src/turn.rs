@@ -99,8 +99,13 @@ impl Record {
         self.commit.retried.push(row);
     }
 
+    /// A row of the outbox is done. One that this turn itself has put there, or put off, never gets that far: in a
+    /// commit the ends stand before the rows.
     pub(crate) fn settle(&mut self, effect: Id, sink: Name) {
         self.touched = true;
+        let is_this = |of: Id, to: &Name| of == effect && *to == sink;
+        self.commit.outbox.retain(|row| !is_this(row.outgoing.effect, &row.outgoing.sink));
+        self.commit.retried.retain(|row| !is_this(row.effect, &row.sink));
         self.commit.settled.push((effect, sink));
     }
 

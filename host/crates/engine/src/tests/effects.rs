@@ -149,6 +149,20 @@ fn a_newer_command_supersedes_one_that_has_not_arrived() {
 }
 
 #[test]
+fn a_command_that_is_superseded_in_its_own_turn_never_reaches_the_outbox() {
+    let mut bench = Bench::new(1, vec![(deployment("d", vec![each_reading()]), command_rule)]);
+    for at in [1, 2] {
+        let input = bench.input(reading(DeviceNo(1), 19.0 + at as f64), Some(minute(at)));
+        bench.engine.take(&input, minute(at));
+    }
+    bench.collect();
+    let commit = &bench.turns[0].commits[0];
+    assert_eq!((commit.outbox.len(), commit.settled.len()), (1, 1));
+    assert_ne!(commit.outbox[0].outgoing.effect, commit.settled[0].0, "the second one waits, the first one is done");
+    assert_eq!(bench.engine.accounts().waiting, 1);
+}
+
+#[test]
 fn marketing_is_refused_until_consent_exists() {
     fn offer(event: &Event, _: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
         if !matches!(event.cause, Cause::Observation(_)) {
