@@ -51,11 +51,12 @@ impl Attempt {
     /// Runs to the end. The flag says whether the command's mark is committed.
     pub(crate) async fn run(self) -> (Ended, bool) {
         let marked = !self.mark;
-        // Both other arms may be dropped at any time: nothing has been sent yet.
+        // Every arm may be dropped at any time: nothing has been sent yet. In a fixed order, so that a run repeats.
         tokio::select! {
-            () = self.sink.ready() => {}
+            biased;
             () = self.withdrawn.notified() => return (Ended::Withdrawn, marked),
             () = until(&self.clock, just_after(self.last)) => return (Ended::Expired, marked),
+            () = self.sink.ready() => {}
         }
         if self.mark {
             let Some(committed) = self.ask_for_mark().await else {
@@ -63,6 +64,7 @@ impl Attempt {
             };
             // Dropping the receiver is harmless: a mark that comes too late finds nobody.
             tokio::select! {
+                biased;
                 answer = committed => if answer.is_err() { return (Ended::Withdrawn, false) },
                 () = until(&self.clock, just_after(self.last)) => return (Ended::Expired, false),
             }

@@ -6,7 +6,7 @@
 
 mod flight;
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use crate::counts::{self, Counters};
 use crate::handle::{Hint, Lost};
 use crate::lane::{Key, Lane, Next, Row};
 use crate::recent::{Recent, RowId};
+use crate::sink::Pending;
 use crate::{Clock, Gate, Handle, Sink};
 
 /// Hints that wait for the dispatcher: a second of commits at full speed. Past it the outbox is read again.
@@ -35,22 +36,24 @@ const STOP_GRACE: Duration = Duration::from_secs(5);
 
 /// Where waiting rows are read: at the start, and whenever hints were lost.
 pub trait Source: Send + Sync + 'static {
-    /// At most `limit` rows in the order of their commits, oldest first. May block.
+    /// At most `limit` rows in the order of their commits, oldest first. Whatever blocks is moved to another thread by
+    /// the source itself.
     ///
     /// # Errors
     /// When the store cannot be read; it is asked again.
-    fn waiting(&self, limit: usize) -> Result<Vec<OutboxRow>, Unreadable>;
+    fn waiting(&self, limit: usize) -> Pending<'_, Result<Vec<OutboxRow>, Unreadable>>;
 }
 
 /// Why the outbox could not be read.
 pub type Unreadable = Box<dyn std::error::Error + Send + Sync>;
 
-impl<F> Source for F
+impl<F, R> Source for F
 where
-    F: Fn(usize) -> Result<Vec<OutboxRow>, Unreadable> + Send + Sync + 'static,
+    F: Fn(usize) -> R + Send + Sync + 'static,
+    R: Future<Output = Result<Vec<OutboxRow>, Unreadable>> + Send + 'static,
 {
-    fn waiting(&self, limit: usize) -> Result<Vec<OutboxRow>, Unreadable> {
-        self(limit)
+    fn waiting(&self, limit: usize) -> Pending<'_, Result<Vec<OutboxRow>, Unreadable>> {
+        Box::pin(self(limit))
     }
 }
 
@@ -76,11 +79,12 @@ pub struct Dispatcher {
     counters: Arc<Counters>,
     stop: watch::Receiver<bool>,
     ended: watch::Sender<bool>,
-    sinks: HashMap<Name, Outlet>,
-    lanes: HashMap<Key, Lane>,
+    sinks: BTreeMap<Name, Outlet>,
+    /// In order, so that whoever walks over them does so the same way each time.
+    lanes: BTreeMap<Key, Lane>,
     wakes: BTreeSet<(Instant, Key)>,
     /// With the target of each.
-    held: HashMap<RowId, Name>,
+    held: BTreeMap<RowId, Name>,
     recent: Recent,
     flights: JoinSet<(Ended, bool)>,
     flying: HashMap<tokio::task::Id, Key>,
@@ -130,9 +134,9 @@ impl Dispatcher {
             stop,
             ended,
             sinks: options.sinks.into_iter().map(outlet).collect(),
-            lanes: HashMap::new(),
+            lanes: BTreeMap::new(),
             wakes: BTreeSet::new(),
-            held: HashMap::new(),
+            held: BTreeMap::new(),
             recent: Recent::default(),
             flights: JoinSet::new(),
             flying: HashMap::new(),
@@ -151,16 +155,18 @@ impl Dispatcher {
                 self.read().await;
             }
             let wake = self.wakes.first().map(|(at, _)| *at).into_iter().chain(self.read_again).min();
-            // Each arm is cancel-safe: channels, a join set, a watch and sleeping lose nothing when dropped.
+            // Each arm is cancel-safe: channels, a join set, a watch and sleeping lose nothing when dropped. In a fixed
+            // order, so that a run repeats: what uses rows up comes before what brings more, and starves nobody.
             tokio::select! {
+                biased;
                 _ = self.stop.changed() => self.closing = true,
+                Some(landed) = self.flights.join_next_with_id() => self.land(landed).await,
+                () = until(&self.clock, wake.unwrap_or_default()), if wake.is_some() => self.wake().await,
+                () = self.lost.woken() => {}
                 hint = self.hints.recv() => match hint {
                     Some(hint) => self.take(hint).await,
                     None => self.closing = true,
                 },
-                Some(landed) = self.flights.join_next_with_id() => self.land(landed).await,
-                () = until(&self.clock, wake.unwrap_or_default()), if wake.is_some() => self.wake().await,
-                () = self.lost.woken() => {}
             }
             counts::set(&self.counters.waiting, self.held.len());
             counts::set(&self.counters.flying, self.flying.len());
@@ -208,10 +214,9 @@ impl Dispatcher {
     async fn read(&mut self) {
         counts::add(&self.counters.reread);
         let source = self.source.clone();
-        let rows = match tokio::task::spawn_blocking(move || source.waiting(ROWS_HELD)).await {
-            Ok(Ok(rows)) => rows,
-            Ok(Err(error)) => return self.unreadable(&error.to_string()),
-            Err(panic) => return self.unreadable(&panic.to_string()),
+        let rows = match source.waiting(ROWS_HELD).await {
+            Ok(rows) => rows,
+            Err(error) => return self.unreadable(&error.to_string()),
         };
         let full = rows.len() >= ROWS_HELD;
         if !full {
@@ -242,7 +247,7 @@ impl Dispatcher {
 
     async fn add(&mut self, row: OutboxRow) {
         let id = id(&row);
-        if self.behind || self.held.contains_key(&id) || self.recent.contains(&id) {
+        if self.behind || self.held.contains_key(&id) || self.recent.contains(&id, row.due) {
             return;
         }
         if self.held.len() >= ROWS_HELD {

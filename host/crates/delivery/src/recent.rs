@@ -1,9 +1,10 @@
 //! Recent: effects that were reported a moment ago and may still stand in the outbox, because the commit that removes
-//! them is on its way.
+//! them is on its way. A row of the same effect that is due after the report is another one: nothing has confirmed the
+//! command, and the host sends it again.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
-use model::{Id, Name};
+use model::{Id, Instant, Name};
 
 /// Far more than the results that can wait between us and a commit. A row that was forgotten too early is sent a second
 /// time under the same id, which is what delivery promises anyway.
@@ -14,13 +15,14 @@ pub(crate) type RowId = (Id, Name);
 
 #[derive(Default)]
 pub(crate) struct Recent {
-    known: HashSet<RowId>,
+    /// When each was reported, or was to be sent where that is later.
+    known: HashMap<RowId, Instant>,
     order: VecDeque<RowId>,
 }
 
 impl Recent {
-    pub(crate) fn add(&mut self, row: RowId) {
-        if !self.known.insert(row.clone()) {
+    pub(crate) fn add(&mut self, row: RowId, at: Instant) {
+        if self.known.insert(row.clone(), at).is_some() {
             return;
         }
         self.order.push_back(row);
@@ -31,8 +33,9 @@ impl Recent {
         }
     }
 
-    pub(crate) fn contains(&self, row: &RowId) -> bool {
-        self.known.contains(row)
+    /// Whether a row that is due then is the one that was reported.
+    pub(crate) fn contains(&self, row: &RowId, due: Instant) -> bool {
+        self.known.get(row).is_some_and(|at| due <= *at)
     }
 }
 
@@ -40,15 +43,28 @@ impl Recent {
 mod tests {
     use super::*;
 
+    fn row(n: usize) -> RowId {
+        (Id::of(&[&n.to_be_bytes()]), Name::from("hook"))
+    }
+
     #[test]
     fn the_oldest_is_forgotten_past_the_limit() {
-        let row = |n: usize| (Id::of(&[&n.to_be_bytes()]), Name::from("hook"));
         let mut recent = Recent::default();
-        (0..REMEMBERED).for_each(|n| recent.add(row(n)));
-        recent.add(row(1));
-        assert!(recent.contains(&row(0)));
-        recent.add(row(REMEMBERED));
-        assert!(!recent.contains(&row(0)));
-        assert!(recent.contains(&row(1)));
+        (0..REMEMBERED).for_each(|n| recent.add(row(n), Instant(5)));
+        recent.add(row(1), Instant(5));
+        assert!(recent.contains(&row(0), Instant(1)));
+        recent.add(row(REMEMBERED), Instant(5));
+        assert!(!recent.contains(&row(0), Instant(1)));
+        assert!(recent.contains(&row(1), Instant(1)));
+    }
+
+    #[test]
+    fn a_row_that_is_due_after_the_report_is_another_one() {
+        let mut recent = Recent::default();
+        recent.add(row(0), Instant(5));
+        assert!(recent.contains(&row(0), Instant(5)));
+        assert!(!recent.contains(&row(0), Instant(6)));
+        recent.add(row(0), Instant(7));
+        assert!(recent.contains(&row(0), Instant(6)));
     }
 }

@@ -173,7 +173,7 @@ impl Dispatcher {
         }
         let id = (row.outgoing.effect, row.outgoing.sink.clone());
         self.held.remove(&id);
-        self.recent.add(id.clone());
+        self.recent.add(id.clone(), row.due.max((self.clock)()));
         let attempt = (row.attempts + made).max(1);
         self.tell(Settled { effect: id.0, sink: id.1, outcome, reason, attempt, due: None }).await;
     }

@@ -82,7 +82,7 @@ fn world_with(concurrency: usize, gate: Option<Gate>) -> World {
     let store = outbox.clone();
     let source = move |limit: usize| {
         let rows = store.lock().expect("no panic under the lock");
-        Ok(rows.iter().take(limit).cloned().collect())
+        std::future::ready(Ok(rows.iter().take(limit).cloned().collect()))
     };
     let (dispatcher, handle) = Dispatcher::new(Options {
         sinks: vec![sink.clone()],
@@ -418,6 +418,19 @@ async fn reading_again_sends_nothing_twice_although_its_removal_is_not_committed
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_command_that_nothing_confirmed_is_sent_again_under_its_id() {
+    let mut world = world();
+    world.run();
+    world.commit(vec![row(1, "lamp")]);
+    assert_eq!(world.end().await, end(1, "accepted", None, 1));
+    tokio::time::advance(Duration::from_secs(5)).await;
+    let due = Instant(world.start.elapsed().as_micros() as i64);
+    world.commit(vec![OutboxRow { due, ..row(1, "lamp") }]);
+    assert_eq!(world.end().await, end(1, "accepted", None, 1));
+    assert_eq!(world.seen(2).await, [effect(1), effect(1)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_commit_has_finished_is_not_sent() {
     let mut world = world();
     world.block([1]);
@@ -489,9 +502,11 @@ async fn an_effect_for_an_unknown_sink_fails() {
 #[tokio::test(start_paused = true)]
 async fn an_outbox_that_cannot_be_read_is_read_later() {
     let tries = Arc::new(std::sync::atomic::AtomicU32::new(0));
-    let source = move |_| match tries.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
-        0 | 1 => Err(Unreadable::from("disk is away")),
-        _ => Ok(vec![row(1, "a"), row(2, "a")]),
+    let source = move |_| {
+        std::future::ready(match tries.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+            0 | 1 => Err(Unreadable::from("disk is away")),
+            _ => Ok(vec![row(1, "a"), row(2, "a")]),
+        })
     };
     let mut world = world();
     world.dispatcher.as_mut().expect("not started").source = Arc::new(source);

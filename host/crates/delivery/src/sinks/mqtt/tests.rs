@@ -341,7 +341,7 @@ async fn effects_wait_for_their_broker_and_arrive_in_order() {
     let (results, mut ends) = tokio::sync::mpsc::channel(64);
     let (dispatcher, handle) = crate::Dispatcher::new(crate::Options {
         sinks: vec![sink.clone()],
-        source: Arc::new(|_| Ok(Vec::new())),
+        source: Arc::new(|_| std::future::ready(Ok(Vec::new()))),
         results,
         clock: Arc::new(|| Instant(0)),
         gate: None,

@@ -223,7 +223,7 @@ async fn all_attempts_carry_one_id_and_one_body() {
     let start = tokio::time::Instant::now();
     let (dispatcher, handle) = Dispatcher::new(crate::Options {
         sinks: vec![sink],
-        source: Arc::new(|_| Ok(Vec::new())),
+        source: Arc::new(|_| std::future::ready(Ok(Vec::new()))),
         results,
         clock: Arc::new(move || now() + Span(start.elapsed().as_micros() as u64)),
         gate: None,
