@@ -7,9 +7,7 @@ mod cli;
 mod demo;
 mod installation;
 mod journal;
-mod pipeline;
 mod replay;
-mod system_clock;
 mod why;
 
 use std::process::ExitCode;

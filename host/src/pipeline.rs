@@ -7,9 +7,10 @@ use std::time::Duration;
 use engine::{Engine, Meter, Setup, SetupError, Turn, Wall};
 use ingest::{Ids, Outlet, Ticket};
 use model::input::{Body, HostEvent};
-use model::{Input, Instant, limits};
-use store::Writer;
+use model::{Instant, limits};
+use store::{Stopped, Writer};
 
+use crate::own;
 use crate::system_clock::{SystemClock, Trust};
 
 /// Longest sleep of an idle engine: how long a stop may take to be seen.
@@ -18,20 +19,20 @@ const IDLE: Duration = Duration::from_millis(500);
 const REQUESTS: usize = 16;
 
 /// What the pipeline is made of.
-pub(crate) struct Pipeline {
-    pub(crate) engine: Engine,
-    pub(crate) outlet: Outlet,
-    pub(crate) writer: Writer,
-    pub(crate) clock: Arc<SystemClock>,
+pub struct Pipeline {
+    pub engine: Engine,
+    pub outlet: Outlet,
+    pub writer: Writer,
+    pub clock: Arc<SystemClock>,
     /// Of the records that this thread makes itself.
-    pub(crate) ids: Ids,
+    pub ids: Ids,
     /// What the engine was told of the wall clock.
-    pub(crate) wall: Wall,
+    pub wall: Wall,
     /// Whether the wall clock could not be right when it was last looked at.
-    pub(crate) doubted: bool,
-    pub(crate) meter: Meter,
+    pub doubted: bool,
+    pub meter: Meter,
     /// Told of every committed turn, on the store's thread.
-    pub(crate) committed: Arc<dyn Fn(&Turn) + Send + Sync>,
+    pub committed: Arc<dyn Fn(&Turn) + Send + Sync>,
 }
 
 /// Something that the engine thread is asked between two turns.
@@ -43,14 +44,14 @@ enum Request {
 
 /// Asks the engine thread. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Handle {
+pub struct Handle {
     requests: SyncSender<Request>,
     waker: ingest::inlet::Waker,
 }
 
 /// The thread is gone: the host is stopping.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SwitchError {
+pub enum SwitchError {
     #[error("the engine has stopped")]
     Stopped,
     #[error(transparent)]
@@ -59,7 +60,7 @@ pub(crate) enum SwitchError {
 
 /// Why a clock was not accepted.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AcceptError {
+pub enum AcceptError {
     #[error("the engine has stopped")]
     Stopped,
     #[error("the system clock is believed as it is")]
@@ -71,7 +72,7 @@ impl Handle {
     ///
     /// # Errors
     /// When they cannot run; the old ones then stay.
-    pub(crate) fn switch(&self, setup: Setup) -> Result<(), SwitchError> {
+    pub fn switch(&self, setup: Setup) -> Result<(), SwitchError> {
         let (answer, answered) = sync_channel(1);
         self.requests.send(Request::Switch(Box::new(setup), answer)).map_err(|_| SwitchError::Stopped)?;
         self.waker.wake();
@@ -82,7 +83,7 @@ impl Handle {
     ///
     /// # Errors
     /// When there is nothing to accept.
-    pub(crate) fn accept_clock(&self) -> Result<(), AcceptError> {
+    pub fn accept_clock(&self) -> Result<(), AcceptError> {
         let (answer, answered) = sync_channel(1);
         self.requests.send(Request::AcceptClock(answer)).map_err(|_| AcceptError::Stopped)?;
         self.waker.wake();
@@ -90,7 +91,7 @@ impl Handle {
     }
 
     /// Ends the thread after the turn that runs.
-    pub(crate) fn stop(&self) {
+    pub fn stop(&self) {
         // A full queue or a thread that is gone already: either way it ends.
         let _ = self.requests.try_send(Request::Stop);
         self.waker.wake();
@@ -102,7 +103,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(crate) fn start(self) -> std::io::Result<(Handle, std::thread::JoinHandle<()>)> {
+    pub fn start(self) -> std::io::Result<(Handle, std::thread::JoinHandle<()>)> {
         let (requests, asked) = sync_channel(REQUESTS);
         let handle = Handle { requests, waker: self.outlet.waker() };
         let thread = std::thread::Builder::new()
@@ -113,41 +114,62 @@ impl Pipeline {
     }
 
     fn run(mut self, asked: &Receiver<Request>) {
-        loop {
-            let now = self.clock.now();
-            let deliveries = self.outlet.take(limits::TURN_INPUTS, limits::TURN_BYTES, self.patience(now));
-            let mut tickets = Vec::with_capacity(deliveries.len());
-            while let Ok(request) = asked.try_recv() {
-                match request {
-                    Request::Switch(setup, answer) => {
-                        // The asker may have gone; the switch stands all the same.
-                        let now = self.clock.now();
-                        let _ = answer.send(self.engine.reconfigure(*setup, self.ids.next(), now));
-                        // A switch is a turn of its own: its checkpoint is the state before it.
-                        if !self.commit(Vec::new()) {
-                            return;
-                        }
-                    }
-                    Request::AcceptClock(answer) => tickets.extend(self.accept_clock(answer)),
-                    Request::Stop => return,
-                }
-            }
-            self.judge_budgets();
-            for delivery in deliveries {
-                for input in &delivery.inputs {
-                    self.engine.take(input, self.clock.now());
-                }
-                tickets.push(delivery.ticket);
-                if self.engine.is_full() && !self.commit(std::mem::take(&mut tickets)) {
-                    return;
-                }
-            }
-            self.mind_clock();
-            self.engine.advance(self.clock.now());
-            if !self.commit(tickets) {
+        while let Ok(Some(tickets)) = self.answer(asked) {
+            // Whoever waits for this turn's commit is not kept waiting for input.
+            let patience = if tickets.is_empty() { self.patience(self.clock.now()) } else { Duration::ZERO };
+            if self.run_turn(tickets, limits::TURN_INPUTS, patience).is_err() {
                 return;
             }
         }
+    }
+
+    /// Does what was asked between two turns; gives the tickets of those that wait for the next commit, or none where
+    /// it was asked to stop.
+    fn answer(&mut self, asked: &Receiver<Request>) -> Result<Option<Vec<Ticket>>, Stopped> {
+        let mut tickets = Vec::new();
+        while let Ok(request) = asked.try_recv() {
+            match request {
+                Request::Switch(setup, answer) => {
+                    // The asker may have gone; the switch stands all the same.
+                    let now = self.clock.now();
+                    let _ = answer.send(self.engine.reconfigure(*setup, self.ids.next(), now));
+                    // A switch is a turn of its own: its checkpoint is the state before it.
+                    self.commit(Vec::new())?;
+                }
+                Request::AcceptClock(answer) => tickets.extend(self.accept_clock(answer)),
+                Request::Stop => return Ok(None),
+            }
+        }
+        Ok(Some(tickets))
+    }
+
+    /// Takes what is ready, at most `inputs_max`, waiting up to `patience` for the first; runs it, lets the clock bring
+    /// what is due, and hands the turn to the store. Returns how many turns were handed over: none where nothing
+    /// happened, several where rules burnt much fuel.
+    ///
+    /// # Errors
+    /// When the store has stopped.
+    pub fn turn(&mut self, inputs_max: usize, patience: Duration) -> Result<u64, Stopped> {
+        self.run_turn(Vec::new(), inputs_max, patience)
+    }
+
+    fn run_turn(&mut self, mut tickets: Vec<Ticket>, inputs_max: usize, patience: Duration) -> Result<u64, Stopped> {
+        let mut turns = 0;
+        let deliveries = self.outlet.take(inputs_max, limits::TURN_BYTES, patience);
+        self.judge_budgets();
+        for delivery in deliveries {
+            for input in &delivery.inputs {
+                self.engine.take(input, self.clock.now());
+            }
+            tickets.push(delivery.ticket);
+            if self.engine.is_full() {
+                turns += self.commit(std::mem::take(&mut tickets))?;
+            }
+        }
+        self.mind_clock();
+        self.engine.advance(self.clock.now());
+        turns += self.commit(tickets)?;
+        Ok(turns)
     }
 
     /// The operator's word on the clock becomes a record; the answer waits for its commit.
@@ -191,15 +213,7 @@ impl Pipeline {
     }
 
     fn record(&mut self, event: HostEvent) {
-        let input = Input {
-            id: self.ids.next(),
-            source: self.ids.source().clone(),
-            own_id: false,
-            occurred_at: None,
-            body: Body::Host(event),
-            attributes: Vec::new(),
-            redelivery: None,
-        };
+        let input = own::input(&self.ids, Body::Host(event));
         self.engine.take(&input, self.clock.now());
     }
 
@@ -223,12 +237,12 @@ impl Pipeline {
         }
     }
 
-    /// Ends the turn; acknowledges when it is on disk. False when the store has stopped.
-    fn commit(&mut self, tickets: Vec<Ticket>) -> bool {
+    /// Ends the turn; acknowledges when it is on disk.
+    fn commit(&mut self, tickets: Vec<Ticket>) -> Result<u64, Stopped> {
         let mut turn = self.engine.finish();
         self.meter.note(self.clock.now(), &turn.fuel);
         if turn.commits.is_empty() && tickets.is_empty() && turn.decisions.is_empty() {
-            return true;
+            return Ok(0);
         }
         let commits = std::mem::take(&mut turn.commits);
         let news = News::of(&commits);
@@ -238,7 +252,8 @@ impl Pipeline {
             committed(&turn);
             tickets.into_iter().for_each(Ticket::acknowledge);
         });
-        self.writer.submit(commits, done).is_ok()
+        self.writer.submit(commits, done)?;
+        Ok(1)
     }
 }
 

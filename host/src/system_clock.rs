@@ -16,8 +16,20 @@ use rustix::time::{ClockId, clock_gettime};
 /// No build of this program is older: 2026-11-01. A wall clock before it was never set.
 const BUILT: Instant = Instant(1_793_491_200_000_000);
 
+/// What the system says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clocks {
+    pub wall: Instant,
+    /// Microseconds since boot, suspended time included.
+    pub boot: i64,
+}
+
+/// Asked for each instant; a simulation gives its own.
+pub type Source = Box<dyn Fn() -> Clocks + Send + Sync>;
+
 /// The host's clock. Shared by everything that stamps.
-pub(crate) struct SystemClock {
+pub struct SystemClock {
+    source: Source,
     state: Mutex<State>,
 }
 
@@ -38,7 +50,7 @@ struct State {
 
 /// What there is to say about the wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trust {
+pub enum Trust {
     Fine,
     /// It stands before the program was built.
     NeverSet,
@@ -48,39 +60,47 @@ pub(crate) enum Trust {
 
 /// How the clocks stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Standing {
-    pub(crate) now: Instant,
-    pub(crate) wall: Instant,
-    pub(crate) trust: Trust,
+pub struct Standing {
+    pub now: Instant,
+    pub wall: Instant,
+    pub trust: Trust,
     /// Timers and schedules wait for a clock that is believed.
-    pub(crate) held: bool,
+    pub held: bool,
 }
 
 impl SystemClock {
     /// A clock that goes on from `last`, the newest instant that the store holds.
-    pub(crate) fn starting_after(last: Instant) -> Self {
-        Self { state: Mutex::new(State::starting(last, wall())) }
+    #[must_use]
+    pub fn starting_after(last: Instant) -> Self {
+        Self::over(Box::new(|| Clocks { wall: wall(), boot: boot() }), last)
+    }
+
+    /// [`SystemClock::starting_after`] over other clocks than the system's.
+    #[must_use]
+    pub fn over(source: Source, last: Instant) -> Self {
+        let state = Mutex::new(State::starting(last, source()));
+        Self { source, state }
     }
 
     /// The instant now; each call gives a later one.
-    pub(crate) fn now(&self) -> Instant {
-        self.lock().advance(wall())
+    pub fn now(&self) -> Instant {
+        self.lock().advance((self.source)())
     }
 
     /// How the clocks stand now.
-    pub(crate) fn standing(&self) -> Standing {
-        self.lock().standing(wall())
+    pub fn standing(&self) -> Standing {
+        self.lock().standing((self.source)())
     }
 
     /// Takes a wall clock that has become possible as it is. The instant right before, where it has just happened.
-    pub(crate) fn settle(&self) -> Option<Instant> {
-        self.lock().settle(wall())
+    pub fn settle(&self) -> Option<Instant> {
+        self.lock().settle((self.source)())
     }
 
     /// The operator says that the wall clock is right, or that timers may go on without one. The instant right before;
     /// none where it is believed already.
-    pub(crate) fn accept(&self) -> Option<Instant> {
-        self.lock().accept(wall())
+    pub fn accept(&self) -> Option<Instant> {
+        self.lock().accept((self.source)())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -89,30 +109,31 @@ impl SystemClock {
 }
 
 impl State {
-    fn starting(last: Instant, wall: Instant) -> Self {
+    fn starting(last: Instant, clocks: Clocks) -> Self {
+        let Clocks { wall, boot } = clocks;
         let known = last > Instant(0);
         // Where the last record is older than the program, the time of its build is the better knowledge.
         let least = last.max(BUILT);
         let anchored = judge(wall, least, known) == Trust::Fine;
         let given = if anchored { wall.max(last) } else { least };
-        Self { boot: boot(), given, rest: 0, anchored, known: known || anchored, held: !anchored }
+        Self { boot, given, rest: 0, anchored, known: known || anchored, held: !anchored }
     }
 
-    fn standing(&mut self, wall: Instant) -> Standing {
-        let now = self.advance(wall);
+    fn standing(&mut self, clocks: Clocks) -> Standing {
+        let (now, wall) = (self.advance(clocks), clocks.wall);
         Standing { now, wall, trust: judge(wall, now, self.known), held: self.held }
     }
 
-    fn settle(&mut self, wall: Instant) -> Option<Instant> {
+    fn settle(&mut self, clocks: Clocks) -> Option<Instant> {
         if self.anchored {
             return None;
         }
-        let before = self.advance(wall);
+        let (before, wall) = (self.advance(clocks), clocks.wall);
         (judge(wall, before, self.known) == Trust::Fine).then(|| self.anchor(wall, before))
     }
 
-    fn accept(&mut self, wall: Instant) -> Option<Instant> {
-        let before = self.advance(wall);
+    fn accept(&mut self, clocks: Clocks) -> Option<Instant> {
+        let (before, wall) = (self.advance(clocks), clocks.wall);
         match judge(wall, before, self.known) {
             Trust::Fine if self.anchored => None,
             Trust::Fine | Trust::FarAhead(_) => Some(self.anchor(wall, before)),
@@ -120,8 +141,8 @@ impl State {
         }
     }
 
-    fn advance(&mut self, wall: Instant) -> Instant {
-        let boot = boot();
+    fn advance(&mut self, clocks: Clocks) -> Instant {
+        let Clocks { wall, boot } = clocks;
         let elapsed = (boot - self.boot).max(0);
         self.boot = boot;
         let mut next = Instant(self.given.0.saturating_add(elapsed));
@@ -159,7 +180,8 @@ fn follow(steady: Instant, most: i64, wall: Instant) -> Instant {
 
 impl Standing {
     /// The wall clock as far as the host goes by it.
-    pub(crate) fn believed(&self) -> Instant {
+    #[must_use]
+    pub fn believed(&self) -> Instant {
         if self.held || self.trust != Trust::Fine { self.now } else { self.wall }
     }
 }
@@ -192,8 +214,9 @@ fn whole_seconds(at: Instant) -> Instant {
 }
 
 /// The wall clock, as it stands: through the C library, as every other program of the machine sees it.
+#[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the file that reads clocks")]
-pub(crate) fn wall() -> Instant {
+pub fn wall() -> Instant {
     let micros = |span: std::time::Duration| i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => Instant(micros(since)),
@@ -202,7 +225,8 @@ pub(crate) fn wall() -> Instant {
 }
 
 /// Microseconds since boot, suspended time included: for durations of work.
-pub(crate) fn boot() -> i64 {
+#[must_use]
+pub fn boot() -> i64 {
     let time = clock_gettime(ClockId::Boottime);
     time.tv_sec.saturating_mul(1_000_000).saturating_add(time.tv_nsec / 1_000)
 }
@@ -213,6 +237,11 @@ mod tests {
 
     const NOON: Instant = Instant(BUILT.0 + 1_000_000_000);
     const HOUR: Span = Span::from_hours(1);
+
+    /// This wall clock, by the boot clock as it stands.
+    fn at(wall: Instant) -> Clocks {
+        Clocks { wall, boot: boot() }
+    }
 
     /// A clock whose last reading was a moment ago by a boot clock that cannot have moved far since.
     fn state(given: Instant, anchored: bool) -> State {
@@ -231,7 +260,7 @@ mod tests {
         let mut state = state(NOON, true);
         let began = state.boot;
         while state.boot - began < 100_000 {
-            state.advance(NOON + HOUR);
+            state.advance(at(NOON + HOUR));
         }
         // Each call gives at least a microsecond more, so that a clock asked far too often may even be ahead.
         let (passed, given) = (state.boot - began, state.given - NOON);
@@ -243,7 +272,7 @@ mod tests {
         for wall in [BUILT.before(Span(1)), NOON + CLOCK_AHEAD + HOUR] {
             let mut state = state(NOON, true);
             let began = state.boot;
-            let given = state.advance(wall);
+            let given = state.advance(at(wall));
             assert!(given - NOON <= (state.boot - began).max(1), "{given}");
         }
     }
@@ -280,30 +309,33 @@ mod tests {
     #[test]
     fn a_clock_far_ahead_of_the_store_is_held_until_it_is_accepted() {
         let wall = NOON + Span::from_days(31);
-        let mut state = State::starting(NOON, wall);
-        let standing = state.standing(wall);
+        let mut state = State::starting(NOON, at(wall));
+        let standing = state.standing(at(wall));
         assert!(standing.held && matches!(standing.trust, Trust::FarAhead(_)));
         assert!(standing.now < NOON + HOUR && standing.believed() == standing.now);
-        assert!(state.settle(wall).is_none(), "it does not become right by itself");
-        let before = state.accept(wall).expect("something to accept");
-        assert!(before < NOON + HOUR && state.advance(wall) >= wall);
-        assert!(state.accept(wall).is_none() && !state.standing(wall).held);
+        assert!(state.settle(at(wall)).is_none(), "it does not become right by itself");
+        let before = state.accept(at(wall)).expect("something to accept");
+        assert!(before < NOON + HOUR && state.advance(at(wall)) >= wall);
+        assert!(state.accept(at(wall)).is_none() && !state.standing(at(wall)).held);
     }
 
     #[test]
     fn a_clock_that_was_never_set_goes_on_from_what_is_known_and_jumps_once_it_is_set() {
         for (last, least) in [(Instant(0), BUILT), (Instant(5), BUILT), (NOON, NOON)] {
-            let mut state = State::starting(last, Instant(60_000_000));
-            let standing = state.standing(Instant(60_000_000));
+            let mut state = State::starting(last, at(Instant(60_000_000)));
+            let standing = state.standing(at(Instant(60_000_000)));
             assert!(standing.held && standing.trust == Trust::NeverSet && standing.now < least + HOUR, "{last}");
-            assert!(state.settle(Instant(61_000_000)).is_none());
+            assert!(state.settle(at(Instant(61_000_000))).is_none());
             let set = NOON + Span::from_days(3);
-            assert!(state.settle(set).is_some() && state.advance(set) >= set && !state.standing(set).held);
+            assert!(state.settle(at(set)).is_some() && state.advance(at(set)) >= set && !state.standing(at(set)).held);
         }
-        let mut state = State::starting(NOON, Instant(60_000_000));
-        assert!(state.accept(Instant(60_000_000)).is_some(), "timers may go on without a right time");
-        assert!(!state.held && state.advance(Instant(60_000_000)) < NOON + HOUR);
+        let mut state = State::starting(NOON, at(Instant(60_000_000)));
+        assert!(state.accept(at(Instant(60_000_000))).is_some(), "timers may go on without a right time");
+        assert!(!state.held && state.advance(at(Instant(60_000_000))) < NOON + HOUR);
         let set = NOON + Span::from_days(3);
-        assert!(state.settle(set).is_some() && state.advance(set) >= set, "and time still jumps once it is set");
+        assert!(
+            state.settle(at(set)).is_some() && state.advance(at(set)) >= set,
+            "and time still jumps once it is set"
+        );
     }
 }

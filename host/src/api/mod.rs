@@ -16,13 +16,12 @@ pub(crate) use live::Live;
 pub(crate) use metrics::register;
 pub(crate) use operator::{stat, verify};
 pub(crate) use trouble::{dead_letter, dead_letters, held};
-pub(crate) use views::twin;
 pub(crate) use views::{describe, limits, show};
 
 use std::sync::Arc;
 
-use crate::pipeline::Handle;
-use crate::system_clock::SystemClock;
+use host::pipeline::Handle;
+use host::system_clock::SystemClock;
 
 /// What the doors open to.
 pub(crate) struct Doors {

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{Doors, ask, trouble};
 use crate::journal::export;
-use crate::pipeline::AcceptError;
+use host::pipeline::AcceptError;
 
 /// Lines that wait for the network.
 const LINES: usize = 256;

@@ -1,15 +1,15 @@
 //! What may be looked at: twins, deployments, readiness, the doctor's facts.
 
-use engine::{Twin, rows};
-use model::{Device, DeviceNo, limits};
+use host::outward::twin;
+use host::system_clock::{Trust, boot};
+use model::{Device, limits};
 use serde_json::{Map, Value as Json, json};
 use server::Views;
 use server::state::{Answer, Check, Devices, Error, Page, Readiness};
-use store::{Health, Reader, Table};
+use store::{Health, Reader};
 
 use super::trouble::held;
 use super::{Doors, ask};
-use crate::system_clock::{Trust, boot};
 
 /// A session may be lost once for many reasons; twice is how the broker is set up.
 const SESSIONS_LOST: u64 = 2;
@@ -145,20 +145,6 @@ fn forgetful(status: &ingest::status::Status) -> Option<Check> {
          `persistence true` and a `persistence_location` that its own user can write"
     );
     (lost >= SESSIONS_LOST).then(|| Check { name: "session".to_owned(), ok: false, detail: Some(detail) })
-}
-
-/// A device's twin, as the store has it: the newest of those that partitions keep.
-pub(crate) fn twin(reader: &Reader, device: DeviceNo) -> Result<Option<Twin>, store::Error> {
-    let mut newest: Option<Twin> = None;
-    for partition in 0..reader.partitions() {
-        for row in reader.rows(partition, Table::Twin, &device.0.to_be_bytes())? {
-            let Ok(twin) = rows::decode::<Twin>("twin", &row.value) else { continue };
-            if newest.as_ref().is_none_or(|known| known.newest < twin.newest) {
-                newest = Some(twin);
-            }
-        }
-    }
-    Ok(newest)
 }
 
 /// One device with its twin, as the store has it.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Result;
+use host::pipeline::Handle;
 use ingest::DeviceMap;
 use ingest::devices::Shared;
 use ingest::intake::Discover;
@@ -12,7 +13,6 @@ use store::{Reader, Writer};
 
 use crate::api::Live;
 use crate::installation::{Installation, message_filters};
-use crate::pipeline::Handle;
 
 /// The declared devices, and the members of fleets that the store knows from before.
 ///

@@ -1,9 +1,7 @@
 //! The composition root: reads the past, builds every part, connects them, and takes them down in the order in which
 //! data flows. The only place that names all concrete types.
 
-mod caught_up;
 mod discovery;
-mod past;
 mod sinks;
 mod sources;
 
@@ -13,21 +11,21 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use delivery::Dispatcher;
 use engine::{Engine, Persistence, Turn, Wall};
-use ingest::inlet::{self, Delivery, Ticket};
+use host::past::Past;
+use host::pipeline::{Handle, Pipeline};
+use host::system_clock::{SystemClock, boot};
+use host::{caught_up, outward, own};
+use ingest::inlet::{self, Delivery};
 use ingest::{DeviceMap, Ids, Inlet, Intake};
-use model::input::{Body, HostEvent, Settled};
-use model::outgoing::OutgoingBody;
-use model::{ConfigurationDigest, Input, Name};
+use model::Name;
 use prometheus_client::registry::Registry;
 use sandbox::{Options as SandboxOptions, Pooling, Sandbox};
 use server::{Server, State};
-use store::{Reader, Store, Writer};
+use store::{Store, Writer};
 use tokio::sync::mpsc;
 
 use crate::api;
 use crate::installation::{self, Installation};
-use crate::pipeline::{Handle, Pipeline};
-use crate::system_clock::{SystemClock, boot};
 
 /// Bytes of messages that may wait for the engine: a second of a busy broker.
 const INLET_BYTES: usize = 16 * 1024 * 1024;
@@ -67,7 +65,7 @@ impl App {
         std::fs::create_dir_all(&host.data).with_context(|| format!("failed to create {}", host.data.display()))?;
         let store = Store::open(&host.data, &store_options(host))?;
         let start = store.start_number();
-        let past = past::Past::read(&store)?;
+        let past = Past::read(&store)?;
         let clock = Arc::new(SystemClock::starting_after(past.clock()));
         let standing = clock.standing();
         if standing.held {
@@ -88,7 +86,8 @@ impl App {
         let map = ingest::devices::Shared::new(DeviceMap::new((*devices).clone(), filters.clone()));
         let (inlet, outlet) = inlet::channel(INLET_BYTES);
         let host_ids = Ids::new(Name::from("host"), start);
-        announce(&inlet, &host_ids, engine.configuration(), standing.held);
+        let version = env!("CARGO_PKG_VERSION");
+        put_now(&inlet, own::started(&host_ids, version, engine.configuration(), standing.held));
 
         let waiting = reader.clone();
         let (results_in, results_out) = mpsc::channel(RESULTS);
@@ -122,15 +121,19 @@ impl App {
         let now = Arc::clone(&clock);
         let (dispatcher, sending) = Dispatcher::new(delivery::Options {
             sinks,
-            source: Arc::new(move |limit: usize| rows_waiting(&waiting, limit)),
+            source: Arc::new(move |limit: usize| {
+                let reader = waiting.clone();
+                async move { tokio::task::spawn_blocking(move || outward::waiting(&reader, limit)).await? }
+            }),
             results: results_in,
             clock: Arc::new(move || now.now()),
-            gate: Some(gate(reader.clone())),
+            gate: Some(outward::gate(reader.clone())),
         });
         // Set once, before anything can have been committed that concerns it twice.
         let _ = committed_sinks.set(sending.clone());
         let dispatching = tokio::spawn(dispatcher.run());
-        let results = tokio::spawn(take_results(results_out, inlet.clone(), host_ids.clone(), sending.clone()));
+        let results =
+            tokio::spawn(outward::take_results(results_out, inlet.clone(), host_ids.clone(), sending.clone()));
         let caught_up = tokio::spawn(caught_up::watch(sources.statuses(), inlet.clone(), host_ids.clone()));
 
         let doors = api::Doors {
@@ -198,31 +201,7 @@ fn store_options(host: &config::Host) -> store::Options {
     }
 }
 
-/// The first record of every start.
-fn announce(inlet: &Inlet, ids: &Ids, configuration: ConfigurationDigest, doubted: bool) {
-    let event = HostEvent::Started {
-        engine: Name::from(env!("CARGO_PKG_VERSION")),
-        zones: Name::from(engine::calendar::ZONES),
-        configuration: Some(configuration),
-        doubted,
-    };
-    put_now(inlet, host_input(ids, Body::Host(event)));
-}
-
-pub(crate) fn host_input(ids: &Ids, body: Body) -> Input {
-    Input {
-        id: ids.next(),
-        source: ids.source().clone(),
-        own_id: false,
-        occurred_at: None,
-        body,
-        attributes: Vec::new(),
-        redelivery: None,
-    }
-}
-
-fn put_now(inlet: &Inlet, input: Input) {
-    let delivery = Delivery { inputs: vec![input], bytes: 256, ticket: Ticket::none() };
+fn put_now(inlet: &Inlet, delivery: Delivery) {
     if inlet.try_put(delivery).is_err() {
         tracing::warn!("the engine did not take a record about the host itself");
     }
@@ -236,49 +215,13 @@ fn on_commit(
 ) -> Observer {
     Arc::new(move |turn: &Turn| {
         if let Some(sinks) = sinks.get() {
-            for commit in &turn.commits {
-                sinks.settled(&commit.settled);
-                sinks.offer(commit.outbox.clone());
-            }
+            outward::hint(sinks, turn);
         }
         live.committed(turn);
         if let Some(observer) = &observer {
             observer(turn);
         }
     })
-}
-
-/// Results of sinks become inputs; a mark is confirmed to the dispatcher once it is committed.
-async fn take_results(mut results: mpsc::Receiver<Settled>, inlet: Inlet, ids: Ids, sinks: delivery::Handle) {
-    while let Some(settled) = results.recv().await {
-        let marked = sinks.clone();
-        let (effect, sink) = (settled.effect, settled.sink.clone());
-        let ticket = Ticket::new(move || marked.marked(effect, &sink));
-        let input = host_input(&ids, Body::Settled(settled));
-        if inlet.put(Delivery { inputs: vec![input], bytes: 256, ticket }).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Asked right before a command is sent: its conditions may have stopped holding since it was committed.
-fn gate(reader: Reader) -> delivery::Gate {
-    Arc::new(move |outgoing| {
-        let OutgoingBody::Command { device, only_if, .. } = &outgoing.body else { return Ok(()) };
-        if only_if.is_empty() {
-            return Ok(());
-        }
-        let twin = api::twin(&reader, *device).map_err(|error| {
-            tracing::warn!(%error, "a command was not sent: its conditions cannot be checked");
-            Name::from("precondition-unknown")
-        })?;
-        if engine::preconditions_hold(only_if, twin.as_ref()) { Ok(()) } else { Err(Name::from("precondition")) }
-    })
-}
-
-fn rows_waiting(reader: &Reader, limit: usize) -> Result<Vec<store::OutboxRow>, delivery::Unreadable> {
-    let rows = reader.outbox()?;
-    Ok(rows.into_iter().take(limit).map(|placed| placed.row).collect())
 }
 
 async fn bind(installation: &Installation, doors: api::Doors) -> Result<Server> {

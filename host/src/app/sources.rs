@@ -14,7 +14,6 @@ use model::Name;
 use model::device::Devices;
 use store::Reader;
 
-use crate::api;
 use crate::installation::{EMBEDDED, Installation};
 
 pub(crate) struct Sources {
@@ -53,7 +52,8 @@ impl Sources {
     /// Takes what the embedded broker retains of devices that were never heard.
     pub(crate) async fn seed(&self, reader: &Reader, devices: &Devices) {
         let Some(broker) = &self.broker else { return };
-        let unknown = devices.iter().filter(|device| api::twin(reader, device.number).is_ok_and(|twin| twin.is_none()));
+        let unknown =
+            devices.iter().filter(|device| host::outward::twin(reader, device.number).is_ok_and(|twin| twin.is_none()));
         let topics: BTreeSet<Name> = unknown.filter_map(|device| Some(device.source.as_ref()?.topic.clone())).collect();
         let taken = broker.seed(|topic| topics.contains(topic)).await;
         tracing::debug!(taken, "retained messages of devices that were never heard");

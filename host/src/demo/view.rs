@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{IsTerminal as _, Write as _};
 
+use host::system_clock::boot;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use model::{Decision, Effect, Verdict};
 use owo_colors::{OwoColorize as _, Stream, Style};
 
 use super::news::{News, Outlet};
-use crate::system_clock::boot;
 
 /// Where the text of a line begins.
 const INDENT: usize = 19;

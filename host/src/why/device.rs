@@ -10,7 +10,7 @@ use super::node::{Node, Report};
 use super::past::Past;
 use super::words;
 use crate::journal::Replayer;
-use crate::system_clock::wall;
+use host::system_clock::wall;
 
 /// Reports that are shown before the last one.
 const BEFORE: usize = 4;

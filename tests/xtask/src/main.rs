@@ -17,6 +17,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test                                 passes every test
   lint                                 rustfmt and clippy over every workspace
   packages                             builds the packages of the example rules
+  sim [--seeds 1] [--from 0]           runs the simulator with as many seeds
+  kills [--count 200]                  kills a host under load as often, and its broker too
   aarch64                              builds for aarch64, tests under qemu, compares a replay's digest
   soak [--minutes 30] [--rate 50]      keeps a host under load and watches what grows";
 
@@ -26,6 +28,8 @@ fn main() -> ExitCode {
         Some("demo") => demo(&arguments.collect::<Vec<_>>()),
         Some("test") => test(),
         Some("lint") => lint(),
+        Some("sim") => sim(&arguments.collect::<Vec<_>>()),
+        Some("kills") => kills(&arguments.collect::<Vec<_>>()),
         Some("aarch64") => aarch64::compare(),
         Some("soak") => soak(&arguments.collect::<Vec<_>>()),
         Some("packages") => setup::guest_target().and_then(|()| packages(&build_host()?, false)),
@@ -97,12 +101,51 @@ fn test() -> Result {
     packages(&host, true)?;
     step("test example rules natively");
     run(cargo().args(["test", "--manifest-path", "rules-examples/Cargo.toml"]))?;
+    guests(&host)?;
+    run(cargo().args(["test", "--package", "pointsman-integration"]).env("POINTSMAN", &host))
+}
+
+/// Runs as many seeds of the simulator as asked.
+fn sim(arguments: &[String]) -> Result {
+    run(cargo().args(["run", "--quiet", "--package", "pointsman-sim", "--bin", "sim", "--"]).args(arguments))
+}
+
+/// Kills the program under load as often as asked, and the broker too.
+fn kills(arguments: &[String]) -> Result {
+    let count = match arguments {
+        [] => "200",
+        [name, count] if name == "--count" && count.parse::<u32>().is_ok_and(|count| count > 0) => count,
+        _ => return Err(USAGE.to_owned()),
+    };
+    setup::guest_target()?;
+    setup::mosquitto()?;
+    let host = build_host()?;
+    guests(&host)?;
+    let mut test = cargo();
+    test.args([
+        "test",
+        "--quiet",
+        "--package",
+        "pointsman-integration",
+        "--",
+        "--nocapture",
+        "--test-threads",
+        "1",
+        "kills::",
+    ]);
+    run(test.env("POINTSMAN", &host).env("POINTSMAN_KILLS", count))
+}
+
+/// Builds the packages of the integration tests.
+fn guests(host: &Path) -> Result {
     step("build the packages of the integration tests");
+    let packages = packages_folder();
+    std::fs::create_dir_all(&packages).map_err(|error| format!("failed to create {}: {error}", packages.display()))?;
     for (folder, package) in [("fridge", "acceptance-fridge.wasm"), ("faulty", "faulty.wasm")] {
         let folder = Path::new("tests/guests/acceptance-probe").join(folder);
-        run(Command::new(&host).args(["rule", "build"]).arg(folder).arg("-o").arg(packages_folder().join(package)))?;
+        run(Command::new(host).args(["rule", "build"]).arg(folder).arg("-o").arg(packages.join(package)))?;
     }
-    run(cargo().args(["test", "--package", "pointsman-integration"]).env("POINTSMAN", &host))
+    Ok(())
 }
 
 fn build_host() -> Result<PathBuf> {

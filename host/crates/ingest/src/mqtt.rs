@@ -2,7 +2,7 @@
 
 mod acks;
 mod driver;
-mod link;
+pub mod link;
 mod tls;
 mod v3;
 mod v5;
@@ -75,13 +75,23 @@ impl Connection {
     /// status.
     pub fn start(options: Options, intake: Intake, inlet: Inlet) -> Result<Self, TlsError> {
         let tls = if options.address.tls { Some(tls::client_config(&options.tls)?) } else { None };
+        Ok(match options.version {
+            Version::V5 => Self::over(v5::Link::new(&options, tls), options, intake, inlet),
+            Version::V311 => Self::over(v3::Link::new(&options, tls), options, intake, inlet),
+        })
+    }
+
+    /// [`Connection::start`] over any link.
+    pub fn over(link: impl link::Link, options: Options, intake: Intake, inlet: Inlet) -> Self {
         let (status, stop) = (Status::default(), Arc::new(Notify::new()));
         let world = driver::World { intake, inlet, status: status.clone(), stop: stop.clone() };
-        let task = match options.version {
-            Version::V5 => tokio::spawn(driver::run(v5::Link::new(&options, tls), options, world)),
-            Version::V311 => tokio::spawn(driver::run(v3::Link::new(&options, tls), options, world)),
-        };
-        Ok(Self { status, stop, task })
+        let task = tokio::spawn(driver::run(link, options, world));
+        Self { status, stop, task }
+    }
+
+    /// Ends the connection on the spot, as the end of the process would.
+    pub fn abort(self) {
+        self.task.abort();
     }
 
     #[must_use]

@@ -7,6 +7,8 @@ use crate::books::Books;
 use crate::chain::{self, Header};
 use crate::checkpoint::Checkpoints;
 use crate::commit::{Change, Commit, DeadLetterRow, DecisionRow, JournalRow, OutboxRow};
+use crate::connection::Medium;
+use crate::faults::Step;
 use crate::schema;
 
 /// Bytes that a journal row takes beside its texts and payload: two hashes, numbers, the tree's own.
@@ -73,12 +75,15 @@ impl<'c> Statements<'c> {
         &mut self,
         commits: impl IntoIterator<Item = &'a Commit>,
         books: &mut Books,
+        medium: &Medium,
     ) -> rusqlite::Result<()> {
         self.begin.execute([])?;
         for commit in commits {
             self.apply(commit, books)?;
         }
+        medium.reached(Step::Written)?;
         self.end.execute([])?;
+        medium.reached(Step::Committed)?;
         Ok(())
     }
 

@@ -3,17 +3,22 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, ffi};
+
+use crate::faults::{Faults, Step};
 
 /// The first SQLite without the fault that could corrupt a database when its log was reset under two connections.
 const LIBRARY_MIN: i32 = 3_051_003;
 
-/// What lies under the store. The default is the disk as it is; tests set a limit to see what a full disk does.
+/// What lies under the store. The default is the disk as it is; tests set a limit to see what a full disk does, and a
+/// simulation injects faults between the writer's steps.
 #[derive(Debug, Clone, Default)]
 pub struct Medium {
     /// Pages of 4 096 bytes that the database may have; 0 is no limit. Read before every commit.
     pub page_limit: Arc<AtomicU32>,
+    pub faults: Option<Arc<dyn Faults>>,
 }
 
 impl Medium {
@@ -23,6 +28,17 @@ impl Medium {
             limit => limit,
         };
         connection.pragma_update_and_check(None, "max_page_count", limit, |_| Ok(()))
+    }
+
+    /// Tells whoever injects faults where the writer is.
+    pub(crate) fn reached(&self, step: Step) -> rusqlite::Result<()> {
+        let Some(faults) = &self.faults else { return Ok(()) };
+        let failure = |reason| rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR), Some(reason));
+        faults.reached(step).map_err(failure)
+    }
+
+    pub(crate) fn pause(&self, usual: Duration) -> Duration {
+        self.faults.as_ref().map_or(usual, |faults| faults.pause(usual))
     }
 }
 

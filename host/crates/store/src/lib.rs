@@ -22,6 +22,8 @@ mod entry;
 #[cfg(feature = "database")]
 mod error;
 #[cfg(feature = "database")]
+mod faults;
+#[cfg(feature = "database")]
 mod health;
 #[cfg(feature = "database")]
 mod lock;
@@ -66,6 +68,8 @@ pub use connection::Medium;
 pub use entry::{Checkpoint, DeadLetterHead, JournalEntry, Loaded, Placed, StateRow, Visit};
 #[cfg(feature = "database")]
 pub use error::Error;
+#[cfg(feature = "database")]
+pub use faults::{Faults, Step};
 #[cfg(feature = "database")]
 pub use health::{Health, HealthWatch};
 #[cfg(feature = "database")]

@@ -14,6 +14,7 @@ use crate::books::Books;
 use crate::commit::Commit;
 use crate::connection::{self, Medium};
 use crate::error::Error;
+use crate::faults::Step;
 use crate::health::HealthWatch;
 use crate::lock::Lock;
 use crate::options::Options;
@@ -154,7 +155,7 @@ impl Thread {
             let reason = format!("failed to commit: {error}");
             let attempts = health.fail(&reason);
             tracing::error!(attempts, reason, "nothing is acknowledged until commits reach the disk again");
-            let stopping = queue.pause(back_off(attempts));
+            let stopping = queue.pause(self.medium.pause(back_off(attempts)));
             if stopping && last_try {
                 let turns = carry.map_or(0, |batch| batch.turns.len()) + queue.abandon();
                 return Err(StopError { turns, reason });
@@ -185,6 +186,7 @@ impl Thread {
                     None => return Ok(()),
                 },
             };
+            self.medium.reached(Step::Taken)?;
             self.medium.apply(&connection)?;
             for naming in batch.namings.drain(..) {
                 let numbers = query::number_devices(&connection, &naming.ids);
@@ -192,7 +194,7 @@ impl Thread {
                 let _ = naming.answer.send(numbers.map_err(Error::doing("number the devices")));
             }
             if !batch.turns.is_empty() && !books.contain(batch.commits()) {
-                statements.commit(batch.commits(), &mut books)?;
+                statements.commit(batch.commits(), &mut books, &self.medium)?;
             }
             if health.recover() {
                 tracing::info!("commits reach the disk again");
@@ -201,6 +203,7 @@ impl Thread {
                 (turn.done)();
             }
             tidy(&connection, &mut upkeep, &mut books, queue);
+            self.medium.reached(Step::Told)?;
         }
     }
 }

@@ -3,13 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use host::system_clock::SystemClock;
 use model::Instant;
 use serde_json::Value as Json;
 use server::state::Check;
 use store::{OpenError, Reader, Stat};
 use tokio::net::{TcpListener, TcpStream};
-
-use crate::system_clock::SystemClock;
 
 /// A broker that has not taken a connection for this long will not be of use.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);

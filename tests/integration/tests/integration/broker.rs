@@ -55,6 +55,14 @@ impl Broker {
         self.resume()
     }
 
+    /// `kill -9`, and starts it again at once.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        let mut child = self.child.take().context("the broker does not run")?;
+        child.kill().context("failed to kill the broker")?;
+        child.wait().context("failed to wait for the broker")?;
+        self.resume()
+    }
+
     fn listens(&self) -> Result<()> {
         wait_until("mosquitto listens", || Ok(TcpStream::connect(("127.0.0.1", self.port)).is_ok()))
     }

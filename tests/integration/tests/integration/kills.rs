@@ -1,22 +1,32 @@
 //! Under load and killed at any instant: every acknowledged event is answered, and none under two ids.
+//!
+//! `POINTSMAN_KILLS` says how often; `cargo xtask kills --count N` sets it and shows how far it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::broker::Broker;
 use crate::client::{Heard, Mqtt, wait_until};
 use crate::host::Host;
 
-const KILLS: u64 = 5;
-const BURST: usize = 200;
+/// Kills of the test command.
+const KILLS: u64 = 20;
+/// Events of a whole run: fewer than what a deployment may answer in a minute.
+const EVENTS: u64 = 5_000;
+/// Events between two kills at most.
+const BURST: u64 = 60;
+/// A host lives up to this long before it is killed, its start included.
+const LIFE_MS: u64 = 900;
 
+// Each event brings its own id, so that an answer has the same id in every run.
 const DEVICES: &str = r#"
 [[device]]
 id = "marker"
 kind = "marker"
-source = { topic = "load/marker", readings = { marker = { path = "/n" } } }
+source = { topic = "load/marker", readings = { marker = { path = "/n" } }, id = "/id" }
 
 [[device]]
 id = "probe"
@@ -33,9 +43,11 @@ marker = ["marker"]
 publish = ["acceptance/fired"]
 "#;
 
-/// The markers that were answered, with the ids under which they were.
-fn answered(heard: &[Heard]) -> BTreeMap<u64, BTreeSet<String>> {
-    let mut answered: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
+/// By marker: the ids under which it was answered.
+type Answers = BTreeMap<u64, BTreeSet<String>>;
+
+fn answered(heard: &[Heard]) -> Answers {
+    let mut answered = Answers::new();
     for message in heard {
         let Ok(json) = serde_json::from_str::<serde_json::Value>(&message.payload) else { continue };
         let Some(marker) = json.get("marker").and_then(serde_json::Value::as_f64) else { continue };
@@ -44,57 +56,150 @@ fn answered(heard: &[Heard]) -> BTreeMap<u64, BTreeSet<String>> {
     answered
 }
 
-#[test]
-fn kill_9_under_load_loses_nothing_and_doubles_nothing() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let broker = Broker::start(folder.path())?;
-    let text = format!("[[mqtt]]\nname = \"local\"\nurl = \"mqtt://127.0.0.1:{}\"\n{DEVICES}", broker.port);
-    let mut host = Host::new(folder.path(), &text)?;
-    host.deploy("echo", "acceptance-fridge", DEPLOYMENT)?;
-    host.start()?;
-    let client = Mqtt::connect(broker.port, "load", "acceptance/fired")?;
-    let mut sent = 0;
-    for kill in 0..KILLS {
-        for _ in 0..BURST {
-            sent += 1;
-            client.publish("load/marker", &format!("{{\"n\":{sent}}}"))?;
-        }
-        // At another point of the burst each time.
-        std::thread::sleep(Duration::from_millis(7 * kill + 3));
-        host.kill()?;
-        client.acknowledged(sent)?;
+/// A broker, a host that answers markers, and whoever sends them and hears the answers.
+struct Stage {
+    broker: Broker,
+    host: Host,
+    client: Mqtt,
+    sent: u64,
+    _folder: tempfile::TempDir,
+}
+
+impl Stage {
+    fn build() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let broker = Broker::start(folder.path())?;
+        let text = format!("[[mqtt]]\nname = \"local\"\nurl = \"mqtt://127.0.0.1:{}\"\n{DEVICES}", broker.port);
+        let mut host = Host::new(folder.path(), &text)?;
+        host.deploy("echo", "acceptance-fridge", DEPLOYMENT)?;
         host.start()?;
+        let client = Mqtt::connect(broker.port, "load", "acceptance/fired")?;
+        Ok(Self { broker, host, client, sent: 0, _folder: folder })
     }
-    client.hears("every marker is answered", |heard| answered(heard).len() == sent)?;
-    // Whatever is still on its way would be a second answer.
-    wait_until("nothing waits for its sink", || Ok(host.accounts()?["accounts"]["waiting"] == serde_json::json!(0)))?;
-    let doubled: Vec<_> = answered(&client.heard()).into_iter().filter(|(_, ids)| ids.len() != 1).collect();
-    assert!(doubled.is_empty(), "answered under several ids: {doubled:?}");
-    assert_eq!(host.accounts()?["imbalance"], serde_json::Value::Null);
-    host.stop()
+
+    fn send(&mut self, count: u64) -> Result<()> {
+        (0..count).try_for_each(|_| {
+            self.sent += 1;
+            self.mark(self.sent)
+        })
+    }
+
+    fn mark(&self, marker: u64) -> Result<()> {
+        self.client.publish("load/marker", &format!("{{\"n\":{marker},\"id\":\"{marker}\"}}"))
+    }
+
+    /// Waits until everything that was sent is decided and nothing waits for its sink.
+    fn is_done(&self) -> Result<()> {
+        let sent = self.sent;
+        wait_until("everything is answered and nothing waits", || {
+            let accounts = self.host.accounts()?;
+            let count = |name: &str| accounts["accounts"][name].as_u64();
+            Ok(count("accepted") == Some(sent) && count("waiting") == Some(0) && count("pending") == Some(0))
+        })
+        .with_context(|| format!("{sent} sent; {:?}\n{}", self.host.accounts(), self.host.log()))?;
+        assert_eq!(self.host.accounts()?["imbalance"], serde_json::Value::Null);
+        Ok(())
+    }
+
+    /// All answers, once every marker has one.
+    fn answers(&self) -> Result<Answers> {
+        let sent = usize::try_from(self.sent)?;
+        let heard = self.client.hears("every marker is answered", |heard| answered(heard).len() == sent);
+        let heard = heard.with_context(|| format!("{} of {sent} answered", answered(&self.client.heard()).len()))?;
+        Ok(answered(&heard))
+    }
+}
+
+/// The answers of a run in which nothing is killed.
+fn oracle(events: u64) -> Result<Answers> {
+    let mut stage = Stage::build()?;
+    stage.send(events)?;
+    stage.is_done()?;
+    let answers = stage.answers()?;
+    stage.host.stop()?;
+    Ok(answers)
+}
+
+/// How often to kill, and the progress of it where it was asked for.
+fn wanted(share: u64) -> (u64, ProgressBar) {
+    let asked = std::env::var("POINTSMAN_KILLS").ok().and_then(|text| text.parse::<u64>().ok());
+    let kills = (asked.unwrap_or(KILLS) / share).max(1);
+    let bar = if asked.is_some() { ProgressBar::new(kills) } else { ProgressBar::hidden() };
+    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} kills, {elapsed}, {eta} left");
+    (kills, bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+}
+
+/// Numbers that look random and are the same each time.
+struct Walk(u64);
+
+impl Walk {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % end
+    }
+}
+
+#[test]
+fn kill_9_at_random_instants_loses_nothing_and_doubles_nothing() -> Result<()> {
+    let (kills, bar) = wanted(1);
+    let burst = BURST.min(EVENTS / kills).max(1);
+    let mut stage = Stage::build()?;
+    let mut walk = Walk(0x6b69_6c6c);
+    for _ in 0..kills {
+        stage.send(burst)?;
+        // The instant is what is random here: within the start, the load or the silence after it.
+        std::thread::sleep(Duration::from_millis(walk.below(LIFE_MS)));
+        stage.host.kill()?;
+        stage.host.launch()?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    stage.is_done()?;
+    assert_eq!(stage.answers()?, oracle(stage.sent)?, "the effects are those of a run without kills, id by id");
+    stage.host.stop()
 }
 
 #[test]
 fn a_broker_that_restarts_costs_nothing() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let mut broker = Broker::start(folder.path())?;
-    let text = format!("[[mqtt]]\nname = \"local\"\nurl = \"mqtt://127.0.0.1:{}\"\n{DEVICES}", broker.port);
-    let mut host = Host::new(folder.path(), &text)?;
-    host.deploy("echo", "acceptance-fridge", DEPLOYMENT)?;
-    host.start()?;
-    let client = Mqtt::connect(broker.port, "load", "acceptance/fired")?;
-    let mut sent = 0;
-    for _ in 0..2 {
-        for _ in 0..BURST {
-            sent += 1;
-            client.publish("load/marker", &format!("{{\"n\":{sent}}}"))?;
-        }
-        client.acknowledged(sent)?;
-        broker.restart(Duration::from_millis(500))?;
+    let (kills, bar) = wanted(10);
+    let burst = (4 * BURST).min(EVENTS / kills).max(1);
+    let mut stage = Stage::build()?;
+    for _ in 0..kills {
+        stage.send(burst)?;
+        stage.client.acknowledged(usize::try_from(stage.sent)?)?;
+        stage.broker.restart(Duration::from_millis(500))?;
+        bar.inc(1);
     }
-    let heard = client.hears("every marker is answered", |heard| answered(heard).len() == sent).with_context(|| {
-        format!("{} of {sent} answered; {:?}\n{}", answered(&client.heard()).len(), host.accounts(), host.log())
-    })?;
-    assert!(answered(&heard).values().all(|ids| ids.len() == 1));
-    host.stop()
+    bar.finish_and_clear();
+    stage.is_done()?;
+    assert_eq!(stage.answers()?, oracle(stage.sent)?, "the effects are those of a run without restarts, id by id");
+    stage.host.stop()
+}
+
+#[test]
+fn a_broker_that_is_killed_costs_only_what_it_forgot_itself() -> Result<()> {
+    let (kills, bar) = wanted(5);
+    let burst = (2 * BURST).min(EVENTS / kills).max(1);
+    let mut stage = Stage::build()?;
+    let mut walk = Walk(0x6272_6f6b);
+    for _ in 0..kills {
+        stage.send(burst)?;
+        std::thread::sleep(Duration::from_millis(walk.below(LIFE_MS)));
+        stage.broker.kill()?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    // It answered for messages that it had only in memory: the device says them again, under their own ids.
+    (1..=stage.sent).try_for_each(|marker| stage.mark(marker))?;
+    stage.is_done()?;
+    let oracle = oracle(stage.sent)?;
+    // Of the answers, too, it has forgotten some after it had taken them.
+    let answers = answered(&stage.client.heard());
+    assert!(!answers.is_empty());
+    for (marker, ids) in answers {
+        assert_eq!(Some(&ids), oracle.get(&marker), "marker {marker}");
+    }
+    stage.host.stop()
 }

@@ -78,6 +78,7 @@ pub(super) async fn run<L: Link>(link: L, options: Options, world: World) {
     };
     // Cancelling the loop anywhere loses nothing: what was not acknowledged comes again.
     tokio::select! {
+        biased;
         () = stop.notified() => {}
         () = driver.drive() => {}
     }

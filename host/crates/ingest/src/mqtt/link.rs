@@ -1,4 +1,4 @@
-//! The link: what the driver needs of one protocol version.
+//! The link: what the driver needs of one protocol version. The simulator has a link of its own.
 
 use std::time::Duration;
 
@@ -18,10 +18,13 @@ pub(super) const PACKET_BYTES: u32 = 1024 * 1024;
 pub(super) const SESSION_SECONDS: u32 = 86_400;
 
 /// One protocol version's client.
-pub(super) trait Link: Send + 'static {
+pub trait Link: Send + 'static {
     type Acker: SendAck;
 
     /// Waits for the next event, connecting first where there is no connection. After an error there is none.
+    ///
+    /// # Errors
+    /// Why there is no connection, or none any more.
     fn poll(&mut self) -> impl Future<Output = Result<Happening, String>> + Send;
 
     /// Drops the connection and everything that belonged to it: events not yet seen, requests not yet sent.
@@ -34,12 +37,14 @@ pub(super) trait Link: Send + 'static {
 }
 
 /// Sends acknowledgements from any thread.
-pub(super) trait SendAck: Send + Sync + 'static {
+pub trait SendAck: Send + Sync + 'static {
     /// False when too many requests wait.
     fn try_ack(&self, packet: u16) -> bool;
 }
 
-pub(super) enum Happening {
+/// What came over the connection.
+#[derive(Debug)]
+pub enum Happening {
     Connected {
         session_present: bool,
     },
@@ -51,11 +56,13 @@ pub(super) enum Happening {
     Other,
 }
 
-pub(super) struct Incoming {
-    pub(super) topic: Bytes,
-    pub(super) payload: Bytes,
-    pub(super) retained: bool,
-    pub(super) content_type: Option<String>,
+/// One message.
+#[derive(Debug)]
+pub struct Incoming {
+    pub topic: Bytes,
+    pub payload: Bytes,
+    pub retained: bool,
+    pub content_type: Option<String>,
     /// Packet identifier and DUP flag; none for QoS 0.
-    pub(super) sent: Option<(u16, bool)>,
+    pub sent: Option<(u16, bool)>,
 }

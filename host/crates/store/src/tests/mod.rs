@@ -2,11 +2,13 @@
 
 mod checkpoints;
 mod crash;
+mod faults;
 mod full_disk;
 mod keeping;
 mod opening;
 mod reading;
 mod saving;
+mod torn;
 mod writing;
 
 use std::fs;

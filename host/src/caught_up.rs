@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
-use ingest::inlet::{Delivery, Ticket};
 use ingest::status::Status;
 use ingest::{Ids, Inlet};
 use model::input::{Body, HostEvent};
 use model::limits;
 
+use crate::own;
+
 /// A source that has been connected and quiet for this long has delivered what waited.
 const QUIET: Duration = Duration::from_millis(500);
 
 /// Waits until every source is connected and quiet, at most [`limits::CATCH_UP`], and says so to the engine.
-pub(crate) async fn watch(statuses: Vec<Status>, inlet: Inlet, ids: Ids) {
+pub async fn watch(statuses: Vec<Status>, inlet: Inlet, ids: Ids) {
     let longest = Duration::from_micros(limits::CATCH_UP.0);
     if tokio::time::timeout(longest, quiet(&statuses)).await.is_err() {
         tracing::warn!("not every source is connected: holds go on with what is known");
     }
-    let input = super::host_input(&ids, Body::Host(HostEvent::CaughtUp));
     // Fails only when the host is stopping.
-    let _ = inlet.put(Delivery { inputs: vec![input], bytes: 256, ticket: Ticket::none() }).await;
+    let _ = inlet.put(own::record(&ids, Body::Host(HostEvent::CaughtUp))).await;
 }
 
 async fn quiet(statuses: &[Status]) {

@@ -1,8 +1,7 @@
 //! The past: what the store knows, given to a new engine.
 
-use anyhow::Result;
 use engine::Engine;
-use engine::rows::{self, PartitionRow};
+use engine::rows::{self, PartitionRow, RowError};
 use model::{Input, Instant};
 use store::{JournalEntry, Store, Table};
 
@@ -11,7 +10,7 @@ use store::{JournalEntry, Store, Table};
 const TAIL: usize = 8_192;
 
 /// Everything that was committed, ready to be given to an engine.
-pub(crate) struct Past {
+pub struct Past {
     partitions: Vec<Partition>,
 }
 
@@ -28,10 +27,10 @@ struct Partition {
 impl Past {
     /// # Errors
     /// When the store cannot be read.
-    pub(crate) fn read(store: &Store) -> Result<Self> {
-        let tail = |number, count| Ok(store.journal_tail(number, count)?);
+    pub fn read(store: &Store) -> Result<Self, store::Error> {
+        let tail = |number, count| store.journal_tail(number, count);
         let mut tails = newest(store.partitions(), |entry: &JournalEntry| entry.at, tail)?;
-        let read = |number| -> Result<Partition> {
+        let read = |number| -> Result<Partition, store::Error> {
             let mut rows = Vec::new();
             let mut clock = Instant::default();
             let loaded = store.load(number, &mut |table, key, value| {
@@ -44,17 +43,18 @@ impl Past {
             let tail = observed.filter_map(|entry| Some((rows::decode("journal", &entry.payload?).ok()?, entry.at)));
             Ok(Partition { sequence: loaded.sequence, rows, tail: tail.collect(), clock })
         };
-        Ok(Self { partitions: (0..store.partitions()).map(read).collect::<Result<_>>()? })
+        Ok(Self { partitions: (0..store.partitions()).map(read).collect::<Result<_, _>>()? })
     }
 
     /// The newest instant of any partition.
-    pub(crate) fn clock(&self) -> Instant {
+    #[must_use]
+    pub fn clock(&self) -> Instant {
         self.partitions.iter().map(|partition| partition.clock).max().unwrap_or_default()
     }
 
     /// # Errors
     /// When a row was written by something else.
-    pub(crate) fn give_to(self, engine: &mut Engine) -> Result<()> {
+    pub fn give_to(self, engine: &mut Engine) -> Result<(), RowError> {
         for (number, partition) in (0_u16..).zip(self.partitions) {
             let rows = partition.rows.iter().map(|(table, key, value)| (*table, &**key, &**value));
             engine.restore(number, partition.sequence, rows)?;
@@ -71,11 +71,11 @@ impl Past {
 fn newest<T>(
     partitions: u16,
     at: impl Fn(&T) -> Instant,
-    tail: impl Fn(u16, usize) -> Result<Vec<T>>,
-) -> Result<Vec<Vec<T>>> {
+    tail: impl Fn(u16, usize) -> Result<Vec<T>, store::Error>,
+) -> Result<Vec<Vec<T>>, store::Error> {
     let mut count = TAIL.div_ceil(usize::from(partitions).max(1));
     loop {
-        let tails = (0..partitions).map(|number| tail(number, count)).collect::<Result<Vec<_>>>()?;
+        let tails = (0..partitions).map(|number| tail(number, count)).collect::<Result<Vec<_>, _>>()?;
         // Of a journal that is longer than what was read, nothing is known before this.
         let known = tails.iter().filter(|tail| tail.len() >= count).filter_map(|tail| tail.first()).map(&at).max();
         let sure = tails.iter().flatten().filter(|entry| known.is_none_or(|known| at(entry) > known)).count();
