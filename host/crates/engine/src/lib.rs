@@ -46,6 +46,7 @@ mod undeploy;
 mod waiting;
 pub mod wakes;
 mod wall;
+mod why_not;
 mod world;
 
 pub use accounts::Accounts;
@@ -56,7 +57,7 @@ pub use contain::{Transition, TransitionKind};
 pub use cycles::Cycle;
 pub use engine::Engine;
 pub use exact::{Difference, Exact, Recorded};
-pub use explain::{Explained, WhyNot};
+pub use explain::Explained;
 pub use guard::actuator::preconditions_hold;
 pub use hidden::{Answer, Divergence, Sampler};
 pub use line::{Lines, Versions};
@@ -70,6 +71,7 @@ pub use triggers::times::TimesError;
 pub use turn::{Persistence, Turn};
 pub use twin::Twin;
 pub use wall::Wall;
+pub use why_not::WhyNot;
 pub use world::LogLine;
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod sun;
 mod timers;
 mod wall;
 mod why;
+mod why_not;
 mod windows;
 mod zones;
 

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use super::effects::command_rule;
 use super::*;
 use crate::trace::{Read, Write};
-use crate::{Exact, Recorded, WhyNot};
+use crate::{Exact, Recorded};
 
 fn counting(_: &Event, host: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
     let count = host.get("count").and_then(|value| value.as_f64()).unwrap_or_default();
@@ -15,7 +15,7 @@ fn counting(_: &Event, host: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
 }
 
 /// A run's journal, and a replay that stands before its record `before`.
-fn replay_before(bench: &Bench, set: Vec<(Deployment, Rule)>, before: u64, traced: bool) -> Exact {
+pub(super) fn replay_before(bench: &Bench, set: Vec<(Deployment, Rule)>, before: u64, traced: bool) -> Exact {
     let mut exact = Exact::new(0, setup(1, set)).expect("a setup");
     if traced {
         exact.trace();
@@ -36,16 +36,6 @@ fn replay_before(bench: &Bench, set: Vec<(Deployment, Rule)>, before: u64, trace
         exact.take(&record, None).expect("the same again");
     }
     exact
-}
-
-fn why_not(kind: Kind, act: impl Fn(&mut Bench) -> &mut Bench, at: i64) -> WhyNot {
-    let mut bench = Bench::one(kind.clone());
-    act(&mut bench);
-    let mut last = bench.turns.iter().flat_map(|turn| &turn.commits).flat_map(|commit| &commit.journal);
-    let last = last.rfind(|row| row.kind == "observation");
-    let last: Option<Input> = last.map(|row| crate::rows::decode("journal", &row.payload).expect("our own"));
-    let exact = replay_before(&bench, vec![(deployment("d", vec![kind]), tell)], u64::MAX, false);
-    exact.explain("fridge", last.as_ref(), minute(at)).remove(0).why_not
 }
 
 #[test]
@@ -71,34 +61,6 @@ fn the_end_of_a_command_is_traced() {
     let (_, ended) = replay_before(&bench, set(), u64::MAX, true).traced();
     assert_eq!(ended.len(), 1);
     assert_eq!((&ended[0].outcome, ended[0].attempt), (&Outcome::Superseded, 1));
-}
-
-#[test]
-fn a_value_that_fails_the_predicate_is_named() {
-    let told = why_not(held(Span::from_mins(5), None, Gap::Reset), |bench| bench.live(1, 7.2), 2);
-    let words = told.to_string();
-    assert!(words.starts_with("temperature 7.2 °C is not above 8 °C (fridge, reported at "), "{words}");
-}
-
-#[test]
-fn a_hold_says_how_long_it_has_been_true_and_for_how_long_it_must() {
-    let kind = || held(Span::from_mins(5), None, Gap::Reset);
-    let told = why_not(kind(), |bench| bench.live(1, 9.0), 3);
-    let (so_far, wanted) = (Span::from_mins(2), Span::from_mins(5));
-    assert_eq!(told, WhyNot::NotLongEnough { since: minute(1), so_far, wanted, unknown: None });
-    let told = why_not(kind(), |bench| bench.live(1, 9.0).advance(7), 8);
-    assert_eq!(told, WhyNot::Began { since: minute(1) });
-    assert!(matches!(why_not(kind(), |bench| bench, 1), WhyNot::NeverHeard { .. }));
-}
-
-#[test]
-fn hysteresis_that_is_not_cleared_and_late_reports_are_told() {
-    let (above, below) = (when(Test::Above(8.0)), when(Test::Below(7.0)));
-    let kind = || Kind::Threshold { when: above.clone(), clear: Some(below.clone()), snapshot: false, keep: false };
-    let told = why_not(kind(), |bench| bench.live(1, 9.0).live(2, 7.5), 2);
-    assert_eq!(told, WhyNot::NotCleared { since: minute(1), clear: "temperature below 7 °C".to_owned() });
-    let told = why_not(each_reading(), |bench| bench.live(30, 9.0).read(31, 1, 9.0), 31);
-    assert_eq!(told, WhyNot::Late { newest: minute(30) });
 }
 
 #[test]
