@@ -3,6 +3,7 @@
 mod acks;
 mod driver;
 pub mod link;
+mod socket;
 mod tls;
 mod v3;
 mod v5;

@@ -27,6 +27,14 @@ pub trait Link: Send + 'static {
     /// Why there is no connection, or none any more.
     fn poll(&mut self) -> impl Future<Output = Result<Happening, String>> + Send;
 
+    /// The next event that is here already: what comes together is handed over together.
+    ///
+    /// # Errors
+    /// As [`Link::poll`].
+    fn take(&mut self) -> Result<Option<Happening>, String> {
+        Ok(None)
+    }
+
     /// Drops the connection and everything that belonged to it: events not yet seen, requests not yet sent.
     fn reset(&mut self);
 
