@@ -78,12 +78,33 @@ impl<'c> Statements<'c> {
         medium: &Medium,
     ) -> rusqlite::Result<()> {
         self.begin.execute([])?;
+        let mut changes = Vec::new();
         for commit in commits {
+            // A checkpoint is of the state as it is between two commits.
+            if commit.checkpoint.is_some() {
+                self.settle_changes(&mut changes)?;
+            }
             self.apply(commit, books)?;
+            changes.extend(commit.changes.iter().map(|change| (commit.partition, change)));
         }
+        self.settle_changes(&mut changes)?;
         medium.reached(Step::Written)?;
         self.end.execute([])?;
         medium.reached(Step::Committed)?;
+        Ok(())
+    }
+
+    /// Writes the last change of each row, in the order of the table: a twin that changed in every turn of the
+    /// transaction is written once.
+    fn settle_changes(&mut self, changes: &mut Vec<(u16, &Change)>) -> rusqlite::Result<()> {
+        // Stable: changes of one row stay in their order.
+        changes.sort_by(|(left, a), (right, b)| (left, a.table, &a.key).cmp(&(right, b.table, &b.key)));
+        for of_row in changes.chunk_by(|(left, a), (right, b)| left == right && a.table == b.table && a.key == b.key) {
+            if let Some((partition, change)) = of_row.last() {
+                self.change(*partition, change)?;
+            }
+        }
+        changes.clear();
         Ok(())
     }
 
@@ -97,9 +118,6 @@ impl<'c> Statements<'c> {
         }
         for row in &commit.journal {
             self.append(partition, row, books)?;
-        }
-        for change in &commit.changes {
-            self.change(partition, change)?;
         }
         for row in &commit.decisions {
             self.decide(partition, row, books)?;

@@ -31,6 +31,20 @@ fn a_checkpoint_is_the_state_before_its_commit() {
 }
 
 #[test]
+fn a_checkpoint_within_a_transaction_holds_what_came_before_it_alone() {
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    let (sender, done) = sync_channel(1);
+    let turns = vec![counting(0, 1), counting(0, 2), checkpointing(0, 3), counting(0, 4)];
+    writer.submit(turns, signal(sender)).expect("the writer runs");
+    done.recv().expect("the turns are committed");
+    writer.stop().expect("stops");
+    assert_eq!(unpacked(&reader, 0, 2), [(Table::Partition, b"last".to_vec(), 2_u64.to_be_bytes().to_vec())]);
+    drop((writer, reader));
+    assert_eq!(loaded(&open(folder.path()), 0), (4, 4));
+}
+
+#[test]
 fn a_large_state_is_kept_in_parts() {
     let folder = folder();
     let (writer, reader) = start(folder.path());

@@ -43,6 +43,33 @@ fn turns_of_all_threads_are_committed_and_acknowledged_in_order() {
 }
 
 #[test]
+fn of_a_row_that_changes_several_times_in_a_transaction_the_last_change_stands() {
+    let folder = folder();
+    let (writer, _) = start(folder.path());
+    let gone = |key: &[u8]| Change { table: Table::State, key: key.into(), value: None };
+    let is = |key: &[u8], value: u8| put(Table::State, key, &[value]);
+    let first = Commit { changes: vec![is(b"a", 1), is(b"b", 1), is(b"c", 1), is(b"d", 1)], ..Commit::default() };
+    let second = Commit { changes: vec![is(b"d", 2), gone(b"a"), gone(b"b"), is(b"d", 3)], ..Commit::default() };
+    let third = Commit { changes: vec![is(b"b", 4), put(Table::Timer, b"a", &[9])], ..Commit::default() };
+    let other = Commit { partition: 1, changes: vec![gone(b"c"), is(b"a", 7)], ..Commit::default() };
+    let (sender, done) = sync_channel(1);
+    writer.submit(vec![first, second, third, other], signal(sender)).expect("the writer runs");
+    done.recv().expect("the turn is committed");
+    writer.stop().expect("stops");
+    drop(writer);
+    let store = open(folder.path());
+    let state = |partition| {
+        let mut rows = Vec::new();
+        let visit = &mut |table, key: &[u8], value: &[u8]| rows.push((table, key[0], value[0]));
+        store.load(partition, visit).expect("the partition loads");
+        rows
+    };
+    let kept = [(Table::State, b'b', 4), (Table::State, b'c', 1), (Table::State, b'd', 3), (Table::Timer, b'a', 9)];
+    assert_eq!(state(0), kept);
+    assert_eq!(state(1), [(Table::State, b'a', 7)]);
+}
+
+#[test]
 fn an_attempt_is_kept_in_its_row_and_makes_none() {
     let folder = folder();
     let (writer, reader) = start(folder.path());
