@@ -79,7 +79,8 @@ impl Inner {
         if devices.named(&member.id).is_some() {
             return true;
         }
-        match self.add(&devices, pattern, &member) {
+        // It waits for the disk and for the engine, which must not stop what else this thread does.
+        match tokio::task::block_in_place(|| self.add(&devices, pattern, &member)) {
             Ok(()) => {
                 tracing::info!(device = %member.id, "a member of a fleet was heard for the first time");
                 true

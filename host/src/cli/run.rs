@@ -46,8 +46,9 @@ impl Run {
     }
 }
 
-/// Threads for network and files. The engine and the store have their own; a hub has four cores at most.
-const WORKERS: usize = 2;
+/// Threads for the network: one, because each message passes several tasks, and between two threads each pass may wake
+/// the other. The engine and the store have their own, and what waits for a file goes to the runtime's blocking ones.
+const WORKERS: usize = 1;
 
 /// # Errors
 /// When the filter does not parse.
