@@ -29,6 +29,16 @@ pub struct Contest {
     _folder: tempfile::TempDir,
 }
 
+/// A second host beside the one that is measured.
+#[derive(Debug, Clone, Copy)]
+pub enum Beside<'a> {
+    Nothing,
+    /// Waits so long for company before a commit.
+    Lingering(&'a str),
+    /// Runs no event again.
+    Unsampled,
+}
+
 struct Contestant {
     label: &'static str,
     process: Process,
@@ -36,11 +46,11 @@ struct Contestant {
 }
 
 impl Contest {
-    /// Both baselines, the host, and the host with a linger if one is given. All are warm.
+    /// Both baselines, the host, and a second one if one is wanted. All are warm.
     ///
     /// # Errors
     /// When one of them does not start.
-    pub fn new(host: &Path, linger: Option<&str>) -> Result<Self> {
+    pub fn new(host: &Path, beside: Beside<'_>) -> Result<Self> {
         let folder = tempfile::tempdir().context("failed to create a temporary folder")?;
         let broker = Broker::start(folder.path())?;
         let programs = Programs::prepare(host, folder.path())?;
@@ -50,9 +60,17 @@ impl Contest {
             Contestant::baseline("loop with commits", "grouped", port, Some(&folder.path().join("grouped.db")))?,
             Contestant::host("pointsman", &programs, folder.path(), &Setup::new("host", port))?,
         ];
-        if let Some(linger) = linger {
-            let setup = Setup { linger, ..Setup::new("lingering", port) };
-            contestants.push(Contestant::host("pointsman, lingering", &programs, folder.path(), &setup)?);
+        let second = match beside {
+            Beside::Nothing => None,
+            Beside::Lingering(linger) => {
+                Some(("pointsman, lingering", Setup { linger, ..Setup::new("lingering", port) }))
+            }
+            Beside::Unsampled => {
+                Some(("pointsman, unsampled", Setup { sampler: 0.0, ..Setup::new("unsampled", port) }))
+            }
+        };
+        if let Some((label, setup)) = second {
+            contestants.push(Contestant::host(label, &programs, folder.path(), &setup)?);
         }
         for contestant in &mut contestants {
             contestant.load.burst(WARM_UP)?;

@@ -51,12 +51,24 @@ pub struct Setup<'a> {
     pub rooms: u32,
     /// How many deployments of the rule there are, each for all rooms.
     pub deployments: u32,
+    /// Share of events that run again on a fresh instance.
+    pub sampler: f64,
 }
+
+/// What a host samples where nothing is said.
+pub const SAMPLER: f64 = 0.01;
 
 impl<'a> Setup<'a> {
     #[must_use]
     pub fn new(name: &'a str, broker: u16) -> Self {
-        Self { name, broker: Listening::External(broker), linger: "0ms", rooms: ROOMS, deployments: 1 }
+        Self {
+            name,
+            broker: Listening::External(broker),
+            linger: "0ms",
+            rooms: ROOMS,
+            deployments: 1,
+            sampler: SAMPLER,
+        }
     }
 }
 
@@ -138,7 +150,8 @@ impl Host {
 
 fn text(setup: &Setup<'_>, api: u16) -> String {
     let name = setup.name;
-    let mut text = format!("[host]\nname = \"{name}\"\ndata = \"data\"\ndevelopment = true\n");
+    let mut text =
+        format!("[host]\nname = \"{name}\"\ndata = \"data\"\ndevelopment = true\nsampler = {:?}\n", setup.sampler);
     let _ = write!(text, "[api]\nlisten = \"127.0.0.1:{api}\"\n[store]\nlinger = \"{}\"\n", setup.linger);
     let _ = match setup.broker {
         Listening::External(port) => write!(text, "[[mqtt]]\nname = \"bench\"\nurl = \"mqtt://127.0.0.1:{port}\"\n"),

@@ -6,6 +6,7 @@ pub mod baseline;
 pub mod broker;
 pub mod calls;
 pub mod contest;
+pub mod decisions;
 pub mod disk;
 pub mod guest;
 pub mod host;

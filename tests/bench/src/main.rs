@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use bench::calls::{self, Variant};
-use bench::contest::Contest;
+use bench::contest::{Beside, Contest};
 use bench::guest::Answer;
-use bench::{baseline, disk, memory, recovery};
+use bench::{baseline, decisions, disk, memory, recovery};
 use clap::{Parser, Subcommand};
 
 /// Every command but the first wants a `pointsman` of a release build.
@@ -27,6 +27,9 @@ enum Command {
         rounds: usize,
         #[arg(long, default_value_t = 20_000)]
         events: u64,
+        /// Beside the host, one that runs no event again to find rules that keep something in their memory.
+        #[arg(long)]
+        unsampled: bool,
     },
     /// Processor time and latency of hosts and baselines at a steady rate.
     Steady {
@@ -41,6 +44,13 @@ enum Command {
         /// Beside the host, one that waits so long for company before a commit.
         #[arg(long)]
         linger: Option<String>,
+    },
+    /// Time that decision records take.
+    Decisions {
+        #[arg(long, default_value_t = 21)]
+        rounds: usize,
+        #[arg(long, default_value_t = 50_000)]
+        events: usize,
     },
     /// Bytes written to disk for one event.
     Disk {
@@ -66,10 +76,15 @@ fn main() -> anyhow::Result<()> {
             println!("{} effects", calls::repeat(variant, answer, calls)?);
             Ok(())
         }
-        Command::Saturated { host, rounds, events } => Contest::new(&host, None)?.saturated(rounds, events),
-        Command::Steady { host, rounds, rate, events, linger } => {
-            Contest::new(&host, linger.as_deref())?.steady(rounds, rate, events)
+        Command::Saturated { host, rounds, events, unsampled } => {
+            let beside = if unsampled { Beside::Unsampled } else { Beside::Nothing };
+            Contest::new(&host, beside)?.saturated(rounds, events)
         }
+        Command::Steady { host, rounds, rate, events, linger } => {
+            let beside = linger.as_deref().map_or(Beside::Nothing, Beside::Lingering);
+            Contest::new(&host, beside)?.steady(rounds, rate, events)
+        }
+        Command::Decisions { rounds, events } => decisions::print(rounds, events),
         Command::Disk { host, seconds } => disk::print(&host, seconds),
         Command::Memory { host } => memory::print(&host),
         Command::Recovery { host, events } => recovery::print(&host, events),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::broker::free_port;
-use crate::host::{Listening, Programs, Setup};
+use crate::host::{Listening, Programs, SAMPLER, Setup};
 use crate::load::Load;
 
 /// What a host settles in before it is looked at.
@@ -36,7 +36,7 @@ pub fn print(program: &Path) -> Result<()> {
 
 fn measure(programs: &Programs, folder: &Path, name: &str, rooms: u32, deployments: u32) -> Result<f64> {
     let port = free_port()?;
-    let setup = Setup { name, broker: Listening::Embedded(port), linger: "0ms", rooms, deployments };
+    let setup = Setup { name, broker: Listening::Embedded(port), linger: "0ms", rooms, deployments, sampler: SAMPLER };
     let host = programs.start(&folder.join(name), &setup)?;
     let mut load = Load::connect(port, name, rooms)?;
     load.publish(u64::from(rooms))?;

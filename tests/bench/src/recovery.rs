@@ -13,7 +13,7 @@ use model::{Span, limits};
 use store::{Options, Store};
 
 use crate::broker::free_port;
-use crate::host::{Listening, Programs, Setup};
+use crate::host::{Listening, Programs, SAMPLER, Setup};
 use crate::installation::{Feed, Size};
 
 /// Devices of the past, each with its twin and its triggers.
@@ -31,7 +31,14 @@ pub fn print(program: &Path, events: u64) -> Result<()> {
     let folder = tempfile::tempdir().context("failed to create a temporary folder")?;
     let programs = Programs::prepare(program, folder.path())?;
     let port = free_port()?;
-    let setup = Setup { name: "past", broker: Listening::Embedded(port), linger: "0ms", rooms: 10, deployments: 3 };
+    let setup = Setup {
+        name: "past",
+        broker: Listening::Embedded(port),
+        linger: "0ms",
+        rooms: 10,
+        deployments: 3,
+        sampler: SAMPLER,
+    };
     let host = folder.path().join("host");
     // The first start compiles the packages; the cache has them from then on.
     programs.start(&host, &setup)?.process.finish()?;
