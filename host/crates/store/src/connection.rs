@@ -44,7 +44,7 @@ impl Medium {
 
 /// The one connection that writes; makes the file if it is not there.
 ///
-/// The log is checkpointed by the writer alone, in idle gaps. The page cache is bounded at 32 MiB and only grows with
+/// The log is checkpointed by the writer alone, in idle gaps. The page cache is bounded at 16 MiB and only grows with
 /// use; nothing is mapped, because an I/O error on a mapped page would kill the process.
 pub(crate) fn writing(path: &Path) -> rusqlite::Result<Connection> {
     let found = rusqlite::version_number();
@@ -60,7 +60,7 @@ pub(crate) fn writing(path: &Path) -> rusqlite::Result<Connection> {
          PRAGMA wal_autocheckpoint = 0;
          PRAGMA journal_size_limit = 67108864;
          PRAGMA mmap_size = 0;
-         PRAGMA cache_size = -32768;
+         PRAGMA cache_size = -16384;
          PRAGMA temp_store = MEMORY;
          PRAGMA foreign_keys = ON;",
     )?;
