@@ -48,6 +48,11 @@ pub trait Link: Send + 'static {
 pub trait SendAck: Send + Sync + 'static {
     /// False when too many requests wait.
     fn try_ack(&self, packet: u16) -> bool;
+
+    /// The same where no other message waits for its acknowledgement, so that none follows soon.
+    fn try_ack_alone(&self, packet: u16) -> bool {
+        self.try_ack(packet)
+    }
 }
 
 /// What came over the connection.

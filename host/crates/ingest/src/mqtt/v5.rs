@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf as _, BytesMut};
 use model::Name;
 use rumqttc::v5::mqttbytes::v5::{
     Connect, ConnectProperties, ConnectReturnCode, Filter, Login, Packet, PingReq, PubAck, Publish, RetainForwardRule,
@@ -12,18 +12,16 @@ use rumqttc::v5::mqttbytes::v5::{
 };
 use rumqttc::v5::mqttbytes::{Error, QoS};
 use rustls::ClientConfig;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::link::{self, Happening, Incoming, KEEP_ALIVE, PACKET_BYTES, RECEIVE_MAXIMUM, REQUESTS, SESSION_SECONDS};
-use super::socket::{self, Stream};
+use super::socket::{self, Reader, Writer};
 use super::{Address, Options};
 
 /// How long a broker may take to answer a connection: it, or the way to it, is not there.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// Room for one reading of the socket: some hundred messages of devices.
-const READ_BYTES: usize = 64 * 1024;
 /// The only packet identifier of our own that is ever under way.
 const SUBSCRIPTION: u16 = 1;
 
@@ -31,22 +29,30 @@ pub(super) struct Link {
     address: Address,
     tls: Option<Arc<ClientConfig>>,
     connect: Packet,
-    stream: Option<Box<dyn Stream>>,
+    socket: Option<(Reader, Writer)>,
     read: BytesMut,
-    /// Packets that are still to be written.
-    write: BytesMut,
     acks: Acker,
     pings: Interval,
 }
 
-/// Collects acknowledgements until the connection writes them, all at once.
+/// Collects acknowledgements until the connection writes them, all at once. One that is alone it writes itself, which
+/// spares the waking of another thread.
 #[derive(Clone, Default)]
-pub(super) struct Acker(Arc<Acks>);
+pub(super) struct Acker(Arc<Shared>);
 
 #[derive(Default)]
-struct Acks {
-    waiting: Mutex<Vec<u16>>,
+struct Shared {
+    outgoing: Mutex<Outgoing>,
     some: Notify,
+}
+
+#[derive(Default)]
+struct Outgoing {
+    acks: Vec<u16>,
+    /// Packets that are still to be written.
+    bytes: BytesMut,
+    /// There while a connection without TLS is.
+    socket: Option<Arc<OwnedWriteHalf>>,
 }
 
 impl Link {
@@ -71,22 +77,22 @@ impl Link {
             address: options.address.clone(),
             tls,
             connect: Packet::Connect(connect, None, login),
-            stream: None,
+            socket: None,
             read: BytesMut::new(),
-            write: BytesMut::new(),
             acks: Acker::default(),
             pings,
         }
     }
 
     async fn connect(&mut self) -> Result<Happening, String> {
-        let mut stream = socket::open(&self.address, self.tls.as_ref()).await.map_err(|error| error.to_string())?;
-        put(&mut self.write, &self.connect)?;
-        write(&mut stream, &mut self.write).await?;
+        let opened = socket::open(&self.address, self.tls.as_ref()).await;
+        let (mut reader, mut writer) = opened.map_err(|error| error.to_string())?;
+        put(&mut self.acks.lock().bytes, &self.connect)?;
+        self.acks.write(&mut writer).await?;
         let packet = loop {
             match self.buffered()? {
                 Some(packet) => break packet,
-                None => read(&mut stream, &mut self.read).await?,
+                None => reader.read(&mut self.read).await?,
             }
         };
         let Packet::ConnAck(answer) = packet else {
@@ -96,12 +102,17 @@ impl Link {
             return Err(refusal(answer.code));
         }
         let wanted = answer.properties.and_then(|properties| properties.server_keep_alive);
-        let every = wanted.map_or(KEEP_ALIVE, |seconds| Duration::from_secs(seconds.max(1).into()).min(KEEP_ALIVE));
+        // Zero asks for none, and ours do no harm.
+        let wanted = wanted.filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds.into()));
+        let every = wanted.map_or(KEEP_ALIVE, |wanted| wanted.min(KEEP_ALIVE));
         self.pings = tokio::time::interval(every);
         self.pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The first tick is at once.
         self.pings.tick().await;
-        self.stream = Some(stream);
+        if let Writer::Plain(half) = &writer {
+            self.acks.lock().socket = Some(Arc::clone(half));
+        }
+        self.socket = Some((reader, writer));
         Ok(Happening::Connected { session_present: answer.session_present })
     }
 
@@ -122,7 +133,7 @@ impl link::Link for Link {
     type Acker = Acker;
 
     async fn poll(&mut self) -> Result<Happening, String> {
-        if self.stream.is_none() {
+        if self.socket.is_none() {
             let connected = tokio::time::timeout(CONNECT_WITHIN, self.connect()).await;
             return connected.unwrap_or_else(|_| Err("the broker does not answer".to_owned()));
         }
@@ -130,14 +141,13 @@ impl link::Link for Link {
             if let Some(packet) = self.buffered()? {
                 return happening(packet);
             }
-            let stream = self.stream.as_mut().expect("it was there a moment ago");
-            self.acks.lay_out(&mut self.write)?;
-            write(stream, &mut self.write).await?;
+            let (reader, writer) = self.socket.as_mut().expect("it was there a moment ago");
+            self.acks.write(writer).await?;
             // Each arm may be dropped: what was read is in the buffer, what was notified is looked at in any case.
             tokio::select! {
-                done = read(stream, &mut self.read) => done?,
+                done = reader.read(&mut self.read) => done?,
                 () = self.acks.0.some.notified() => {}
-                _ = self.pings.tick() => put(&mut self.write, &Packet::PingReq(PingReq))?,
+                _ = self.pings.tick() => put(&mut self.acks.lock().bytes, &Packet::PingReq(PingReq))?,
             }
         }
     }
@@ -150,10 +160,9 @@ impl link::Link for Link {
     }
 
     fn reset(&mut self) {
-        self.stream = None;
+        self.socket = None;
         self.read.clear();
-        self.write.clear();
-        self.acks.lock().clear();
+        *self.acks.lock() = Outgoing::default();
     }
 
     fn subscribe(&mut self, filters: &[Name]) -> bool {
@@ -164,7 +173,7 @@ impl link::Link for Link {
         };
         let mut packet = Subscribe::new_many(filters.iter().map(filter), None);
         packet.pkid = SUBSCRIPTION;
-        put(&mut self.write, &Packet::Subscribe(packet)).is_ok()
+        put(&mut self.acks.lock().bytes, &Packet::Subscribe(packet)).is_ok()
     }
 
     fn acker(&self) -> Acker {
@@ -173,48 +182,94 @@ impl link::Link for Link {
 }
 
 impl Acker {
-    fn lay_out(&self, write: &mut BytesMut) -> Result<(), String> {
-        let waiting = std::mem::take(&mut *self.lock());
-        waiting.into_iter().try_for_each(|packet| put(write, &Packet::PubAck(PubAck::new(packet, None))))
+    fn lock(&self) -> MutexGuard<'_, Outgoing> {
+        self.0.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<u16>> {
-        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Writes all that waits.
+    async fn write(&self, writer: &mut Writer) -> Result<(), String> {
+        let text = |error: std::io::Error| error.to_string();
+        match writer {
+            Writer::Plain(half) => {
+                while !self.try_write(half).map_err(text)? {
+                    half.writable().await.map_err(text)?;
+                }
+                Ok(())
+            }
+            Writer::Tls(half) => {
+                let mut bytes = {
+                    let mut outgoing = self.lock();
+                    outgoing.lay_out();
+                    outgoing.bytes.split()
+                };
+                if bytes.is_empty() { Ok(()) } else { socket::write_tls(half, &mut bytes).await.map_err(text) }
+            }
+        }
+    }
+
+    /// Writes as much as the socket takes now. Returns whether that was all.
+    fn try_write(&self, half: &OwnedWriteHalf) -> std::io::Result<bool> {
+        let mut outgoing = self.lock();
+        outgoing.lay_out();
+        outgoing.try_write(half)
+    }
+}
+
+impl Outgoing {
+    fn lay_out(&mut self) {
+        for packet in self.acks.drain(..) {
+            PubAck::new(packet, None)
+                .write(&mut self.bytes)
+                .expect("four bytes of memory take a packet without properties");
+        }
+    }
+
+    fn try_write(&mut self, half: &OwnedWriteHalf) -> std::io::Result<bool> {
+        while !self.bytes.is_empty() {
+            match half.try_write(&self.bytes) {
+                Ok(written) => self.bytes.advance(written),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
     }
 }
 
 impl link::SendAck for Acker {
     fn try_ack(&self, packet: u16) -> bool {
-        let mut waiting = self.lock();
-        if waiting.len() >= REQUESTS {
+        let mut outgoing = self.lock();
+        if outgoing.acks.len() >= REQUESTS {
             return false;
         }
-        waiting.push(packet);
+        outgoing.acks.push(packet);
         // Whoever writes takes all that wait: it is woken once for them.
-        let first = waiting.len() == 1;
-        drop(waiting);
+        let first = outgoing.acks.len() == 1;
+        drop(outgoing);
         if first {
             self.0.some.notify_one();
         }
         true
     }
-}
 
-async fn read(stream: &mut Box<dyn Stream>, into: &mut BytesMut) -> Result<(), String> {
-    into.reserve(READ_BYTES);
-    match stream.read_buf(into).await {
-        Ok(0) => Err("the broker has closed the connection".to_owned()),
-        Ok(_) => Ok(()),
-        Err(error) => Err(error.to_string()),
+    fn try_ack_alone(&self, packet: u16) -> bool {
+        let mut outgoing = self.lock();
+        match outgoing.socket.clone().filter(|_| outgoing.acks.is_empty() && outgoing.bytes.is_empty()) {
+            Some(half) => {
+                outgoing.acks.push(packet);
+                outgoing.lay_out();
+                // What the socket does not take, and what ails it, is the connection's to deal with.
+                if !matches!(outgoing.try_write(&half), Ok(true)) {
+                    self.0.some.notify_one();
+                }
+                true
+            }
+            None => {
+                drop(outgoing);
+                self.try_ack(packet)
+            }
+        }
     }
-}
-
-async fn write(stream: &mut Box<dyn Stream>, from: &mut BytesMut) -> Result<(), String> {
-    if from.is_empty() {
-        return Ok(());
-    }
-    stream.write_all_buf(from).await.map_err(|error| error.to_string())?;
-    stream.flush().await.map_err(|error| error.to_string())
 }
 
 fn put(into: &mut BytesMut, packet: &Packet) -> Result<(), String> {
