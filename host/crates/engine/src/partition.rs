@@ -292,7 +292,7 @@ impl Partition {
     }
 
     pub(crate) fn decide(&mut self, decision: Decision) {
-        self.record.decide(self.sequence, decision, self.persistence);
+        self.record.decide((self.sequence, self.clock), decision, self.persistence);
     }
 
     /// Ends the turn: what changed becomes one commit.

@@ -1,6 +1,6 @@
 //! A turn: what one batch of inputs has done to a partition, until it becomes one commit.
 
-use model::{Decision, Id, Name};
+use model::{Decision, Id, Instant, Name};
 use store::{Change, Commit, DeadLetterRow, DecisionRow, JournalRow, OutboxRow, Retry, Table};
 
 use crate::contain::Transition;
@@ -70,14 +70,16 @@ impl Record {
         self.commit.changes.push(Change { table, key, value });
     }
 
-    pub(crate) fn decide(&mut self, sequence: u64, decision: Decision, persistence: Persistence) {
+    /// Keeps a decision. Its row has the partition's time: a device's own may be years old, and retention would take it
+    /// for that.
+    pub(crate) fn decide(&mut self, (sequence, clock): (u64, Instant), decision: Decision, persistence: Persistence) {
         self.touched = true;
         if persistence == Persistence::Store {
             let effect = decision.effect.as_ref();
             self.commit.decisions.push(DecisionRow {
                 sequence,
                 index: self.index,
-                at: decision.at,
+                at: clock,
                 deployment: decision.deployment.clone(),
                 key: decision.key.clone(),
                 effect: effect.map(|effect| effect.id),

@@ -122,6 +122,7 @@ pub struct DecisionRow {
     pub sequence: u64,
     /// Unique within the sequence.
     pub index: u32,
+    /// The partition's time; the decision's own may be its device's.
     pub at: Instant,
     pub deployment: Name,
     pub key: Name,

@@ -122,3 +122,11 @@ fn partitions_and_turn_boundaries_change_no_decision() {
         assert_eq!(run(partitions, batch), alone, "{partitions} partitions, turns of {batch}");
     }
 }
+
+#[test]
+fn the_row_of_a_decision_has_the_partitions_time_and_not_the_devices() {
+    let mut bench = Bench::one(each_reading());
+    bench.read(1_000_000, 5, 7.0);
+    let rows: Vec<_> = bench.turns.iter().flat_map(|turn| &turn.commits).flat_map(|commit| &commit.decisions).collect();
+    assert_eq!((rows[0].at, bench.decisions[0].at), (minute(1_000_000), minute(5)), "retention goes by the row");
+}
