@@ -99,3 +99,19 @@ impl Seen {
         Some(id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_ids_are_remembered_as_the_limit_says_and_the_oldest_goes_first() {
+        let id = |n: usize| Id::of(&[&n.to_be_bytes()]);
+        let mut seen = Seen::default();
+        (0..limits::DUPLICATES).for_each(|n| seen.insert(id(n), Instant(1)));
+        assert_eq!(seen.forget(Instant(1)), None);
+        seen.insert(id(limits::DUPLICATES), Instant(1));
+        assert_eq!(seen.forget(Instant(1)), Some(id(0)));
+        assert_eq!(seen.forget(Instant(1)), None);
+    }
+}

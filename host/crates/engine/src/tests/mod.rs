@@ -8,6 +8,7 @@ mod exact;
 mod hidden;
 mod hours;
 mod levels;
+mod limits;
 mod loops;
 mod models;
 mod order;
