@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use config::{Host, Manifest, Problem, Problems};
+use engine::Cycle;
 use model::deployment::PackageDigest;
 use model::device::Devices;
 use model::guest::Program;
@@ -99,6 +100,22 @@ impl Installation {
             }
         }
         if problems.is_empty() { Ok(loaded) } else { Err(problems.into_iter().collect()) }
+    }
+
+    /// Whether each loop over several deployments is accepted by all of them. One that a deployment makes alone, as by
+    /// watching the lamp that it switches, is usual and no problem.
+    ///
+    /// # Errors
+    /// The loops that are not.
+    pub(crate) fn accept(&self, cycles: &[Cycle]) -> Result<(), Problems> {
+        let accepts = |name: &Name| self.host.deployments.iter().any(|file| file.name == *name && file.accept_loops);
+        let refused = cycles.iter().filter(|cycle| cycle.steps.len() > 1).filter_map(|cycle| {
+            let (missing, _) = cycle.steps.iter().find(|(name, _)| !accepts(name))?;
+            let message = format!("may loop: {cycle}; `accept-loops = true` under [deployment] of each accepts that");
+            Some(Problem::of_file(&label(missing), message))
+        });
+        let refused: Vec<Problem> = refused.collect();
+        if refused.is_empty() { Ok(()) } else { Err(refused.into_iter().collect()) }
     }
 
     /// Keeps a copy of every package under its digest, so that what ran can be replayed after it was replaced.

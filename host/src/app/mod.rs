@@ -79,6 +79,7 @@ impl App {
         let setup = installation.setup(reader.partitions(), Arc::clone(&devices), &loaded);
         installation.keep_packages(&host.data.join(installation::PACKAGES))?;
         let mut engine = Engine::new(setup, Persistence::Store)?;
+        installation.accept(&engine.cycles())?;
         past.give_to(&mut engine)?;
         engine.sample(engine::Sampler::share(installation.host.sampler));
 

@@ -72,7 +72,9 @@ fn examine(config: &super::ConfigArgument, sandbox: &Sandbox) -> Result<Sound, P
     let deployments = installation.load(sandbox, installation.resolve(&devices)?)?;
     let setup = installation.setup(installation.host.partitions, Arc::clone(&devices), &deployments);
     let engine = Engine::new(setup, Persistence::DecisionsOnly).map_err(|error| of_file(error.to_string()))?;
-    Ok(Sound { installation, devices: devices.len(), deployments, cycles: engine.cycles() })
+    let cycles = engine.cycles();
+    installation.accept(&cycles)?;
+    Ok(Sound { installation, devices: devices.len(), deployments, cycles })
 }
 
 fn summary(sound: &Sound) -> Json {

@@ -28,14 +28,18 @@ impl std::fmt::Display for Cycle {
 /// By deployment: whom its effects may wake, and by what.
 type Edges = Vec<BTreeMap<u32, Name>>;
 
-/// The shortest cycle through each deployment that is in one, each set of deployments once.
+/// Each deployment that may wake itself, and the shortest cycle with others through each that is in one, each set of
+/// deployments once.
 pub(crate) fn cycles(plan: &Plan) -> Vec<Cycle> {
     let edges = edges(plan);
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
     for start in (0_u32..).take(edges.len()) {
-        let Some(path) = shortest(&edges, start) else { continue };
-        if seen.insert(path.iter().copied().collect::<BTreeSet<_>>()) {
+        let own = edges[start as usize].contains_key(&start).then(|| vec![start]);
+        for path in own.into_iter().chain(shortest(&edges, start)) {
+            if !seen.insert(path.iter().copied().collect::<BTreeSet<_>>()) {
+                continue;
+            }
             let next = path.iter().skip(1).chain(path.first());
             let step = |(from, to): (&u32, &u32)| {
                 let over = edges[*from as usize].get(to).cloned().unwrap_or_else(|| Name::from(""));
@@ -47,12 +51,15 @@ pub(crate) fn cycles(plan: &Plan) -> Vec<Cycle> {
     found
 }
 
-/// The shortest way from a deployment back to itself.
+/// The shortest way from a deployment over others back to itself.
 fn shortest(edges: &Edges, start: u32) -> Option<Vec<u32>> {
     let mut came_from: BTreeMap<u32, u32> = BTreeMap::new();
     let mut queue = VecDeque::from([start]);
     while let Some(at) = queue.pop_front() {
         for to in edges[at as usize].keys() {
+            if *to == start && at == start {
+                continue;
+            }
             if *to == start {
                 let mut path = vec![at];
                 while let Some(before) = path.last().filter(|last| **last != start).and_then(|last| came_from.get(last))

@@ -37,6 +37,8 @@ pub struct DeploymentFile {
     pub digest: Option<PackageDigest>,
     /// Whether a package may import WASI, which is then virtual and denies everything.
     pub compatibility: bool,
+    /// Whether it may be part of a loop over several deployments.
+    pub accept_loops: bool,
     pub roles: BTreeMap<Name, Binding>,
     /// As given, without defaults.
     pub settings: Map<String, Json>,
@@ -86,6 +88,7 @@ impl DeploymentFile {
             package: folder.join(&*raw.deployment.package),
             digest: raw.deployment.digest.as_deref().and_then(digest).map(PackageDigest),
             compatibility: raw.deployment.compatibility,
+            accept_loops: raw.deployment.accept_loops,
             ..Self::part(document, name, raw.roles, raw.settings, raw.grants)
         };
         Problems::unless_any(deployment, problems)
@@ -104,6 +107,7 @@ impl DeploymentFile {
             package: PathBuf::new(),
             digest: None,
             compatibility: false,
+            accept_loops: false,
             roles: roles.into_iter().map(|(role, written)| (role, binding(&written))).collect(),
             settings,
             grants,

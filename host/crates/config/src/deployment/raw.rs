@@ -23,6 +23,7 @@ pub(crate) struct Decision {
     pub(crate) digest: Option<String>,
     pub(crate) shadow: bool,
     pub(crate) compatibility: bool,
+    pub(crate) accept_loops: bool,
 }
 
 #[derive(Debug, Deserialize)]

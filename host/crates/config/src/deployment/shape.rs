@@ -37,6 +37,12 @@ static DECISION: Shape = Shape {
             "false",
             "whether the package may import WASI, which is then virtual and denies everything",
         ),
+        default(
+            "accept-loops",
+            Kind::Boolean,
+            "false",
+            "whether it may be one of several deployments of which each can wake the next and the last the first",
+        ),
     ],
 };
 
