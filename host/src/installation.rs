@@ -159,6 +159,9 @@ impl Installation {
 /// The folder of packages by digest, in the data folder.
 pub(crate) const PACKAGES: &str = "packages";
 
+/// The folder of webhooks whose receivers are gone for good, in the data folder.
+pub(crate) const GONE: &str = "gone";
+
 /// The name of a package's file among those that are kept.
 pub(crate) fn package_file(digest: PackageDigest) -> String {
     format!("{}.wasm", digest.to_string().trim_start_matches("sha256:"))

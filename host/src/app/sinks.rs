@@ -12,7 +12,7 @@ use model::Name;
 use model::device::Devices;
 
 use crate::api::Live;
-use crate::installation::{EMBEDDED, Installation, sink_of};
+use crate::installation::{self, EMBEDDED, Installation, sink_of};
 
 /// # Errors
 /// When a template does not parse, or a sink's address, secret or certificate is not usable.
@@ -56,7 +56,9 @@ pub(crate) fn build(
     for sink in &host.sinks {
         match &sink.kind {
             SinkKind::Webhook { url, secret, ca_file } => {
-                let mut options = webhook::Options::new(sink.name.clone(), &**url, Secret::new(secret.reveal()));
+                let secret = Secret::new(secret.reveal());
+                let marks = host.data.join(installation::GONE);
+                let mut options = webhook::Options::new(sink.name.clone(), &**url, secret, marks);
                 options.trust.authority.clone_from(ca_file);
                 sinks.push(Arc::new(Webhook::new(options, Arc::clone(&templates))?));
             }

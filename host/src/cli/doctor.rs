@@ -47,6 +47,9 @@ impl Doctor {
             }
         })?;
         report["effect-id"] = places::without(&host);
+        if let Some(checks) = report["checks"].as_array_mut() {
+            checks.push(json!(checks::sinks(&host)));
+        }
         if self.json {
             output::print(&report)
         } else {

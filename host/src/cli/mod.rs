@@ -15,6 +15,7 @@ mod replay;
 mod restore;
 mod rule;
 mod run;
+mod sink;
 mod why;
 
 use std::path::PathBuf;
@@ -39,6 +40,7 @@ enum Command {
     Run(run::Run),
     Doctor(doctor::Doctor),
     Device(device::Device),
+    Sink(sink::Sink),
     Replay(replay::Replay),
     Backtest(backtest::Backtest),
     Why(why::Why),
@@ -72,6 +74,7 @@ impl Cli {
             Command::Run(run) => run.run(),
             Command::Doctor(doctor) => doctor.run(),
             Command::Device(device) => device.run(),
+            Command::Sink(sink) => sink.run(),
             Command::Replay(replay) => replay.run(),
             Command::Backtest(backtest) => backtest.run(),
             Command::Why(why) => why.run(),

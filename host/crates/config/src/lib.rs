@@ -18,6 +18,6 @@ pub use host::{
     SinkKind, Site, Url,
 };
 pub use manifest::{Manifest, NotificationRequest, Requests, RoleNeed, Settings};
-pub use problem::{Problem, Problems};
+pub use problem::{Problem, Problems, nearest};
 pub use reference::reference;
 pub use semver::Version;

@@ -124,7 +124,8 @@ impl std::error::Error for Problems {}
 
 /// The candidate that differs from `written` by the fewest edits, if by no more than a third of its letters, or that
 /// begins like it.
-pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+#[must_use]
+pub fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let plain = |text: &str| text.to_lowercase().replace('_', "-");
     let written = plain(written);
     let letters = written.chars().count();

@@ -29,7 +29,12 @@ pub use handle::Handle;
 pub use rendering::carries_effect;
 pub use secret::Secret;
 pub use sink::{Failure, Reached, Sink};
-pub use sinks::{capture::Capture, mqtt::Mqtt, topic::Topic, webhook::Webhook};
+pub use sinks::{
+    capture::Capture,
+    mqtt::Mqtt,
+    topic::Topic,
+    webhook::{Gone, Webhook},
+};
 pub use templates::Templates;
 
 /// The host's clock: the same one that stamps `received-at`.

@@ -10,6 +10,8 @@ use server::state::Check;
 use store::{OpenError, Reader, Stat};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::cli::sink;
+
 /// A broker that has not taken a connection for this long will not be of use.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
@@ -43,6 +45,15 @@ pub(super) fn rules(report: &Json) -> Check {
     match (count("held"), count("hidden-state")) {
         (0, 0) => good("rules", "all run".to_owned()),
         (held, hidden) => failed("rules", format!("{held} held, {hidden} with hidden state")),
+    }
+}
+
+/// Whether no webhook is disabled because its receiver is gone for good.
+pub(super) fn sinks(host: &config::Host) -> Check {
+    let gone: Vec<&str> = host.sinks.iter().filter(|sink| sink::is_gone(host, sink)).map(|sink| &*sink.name).collect();
+    match gone.as_slice() {
+        [] => good("sinks", format!("{} in use", host.sinks.len())),
+        gone => failed("sinks", format!("{} gone: see `pointsman sink enable`", gone.join(", "))),
     }
 }
 

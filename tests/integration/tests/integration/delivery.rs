@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -39,18 +40,19 @@ fn an_action_that_no_device_declares_leaves_as_our_own_json() -> Result<()> {
     host.stop()
 }
 
-/// Answers every request with an error, and notes when it came and under which id.
+/// Answers every request with this status, and notes when it came and under which id.
 #[derive(Clone)]
 struct Broken {
     port: u16,
+    status: &'static str,
     asked: Arc<Mutex<Vec<(Instant, String)>>>,
 }
 
 impl Broken {
-    fn start() -> Result<Self> {
+    fn start(status: &'static str) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("failed to listen for webhooks")?;
         let port = listener.local_addr().context("failed to listen for webhooks")?.port();
-        let receiver = Self { port, asked: Arc::default() };
+        let receiver = Self { port, status, asked: Arc::default() };
         let answering = receiver.clone();
         // Ends with the process.
         std::thread::spawn(move || {
@@ -77,7 +79,7 @@ impl Broken {
         }
         std::io::copy(&mut reader.take(length), &mut std::io::sink())?;
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push((now(), id));
-        stream.write_all(b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        write!(stream, "HTTP/1.1 {}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", self.status)
     }
 
     fn asked(&self) -> Vec<(Instant, String)> {
@@ -94,25 +96,66 @@ fn attempts(host: &Host) -> Result<Vec<u64>> {
     Ok(due.filter_map(|line| line["completion"]["attempt"].as_u64()).collect())
 }
 
-#[test]
-fn attempts_and_waits_of_a_webhook_survive_kill_9() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let broker = Broker::start(folder.path())?;
-    let receiver = Broken::start()?;
-    std::fs::write(folder.path().join("secret"), "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3")?;
-    std::fs::create_dir_all(folder.path().join("templates"))?;
+/// A host whose rule reminds the household over a webhook a second after the heating was turned down.
+fn reminding(folder: &Path, broker: &Broker, receiver: &Broken) -> Result<Host> {
+    std::fs::write(folder.join("secret"), "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3")?;
+    std::fs::create_dir_all(folder.join("templates"))?;
     let template =
         "class = \"service\"\npurpose = \"comfort\"\ntext.en = { title = \"Open\", body = \"{{ windows }}\" }\n";
-    std::fs::write(folder.path().join("templates/window-open.toml"), template)?;
+    std::fs::write(folder.join("templates/window-open.toml"), template)?;
     let people = format!(
         "\n[[sink]]\nname = \"hook\"\nwebhook = {{ url = \"http://127.0.0.1:{}/hook\", secret-file = \"secret\" }}\n\
          \n[[group]]\nname = \"household\"\nsinks = [\"hook\"]\n",
         receiver.port
     );
-    let mut host = Host::new(folder.path(), &(mosquitto(broker.port) + &people))?;
+    let host = Host::new(folder, &(mosquitto(broker.port) + &people))?;
     let told = DEPLOYMENT.replace("open-for = \"3s\"", "open-for = \"1s\"\nremind-after = \"1s\"")
         + "notifications = [\"window-open\"]\n";
     host.deploy("heating", "thermostat-window", &told)?;
+    Ok(host)
+}
+
+/// What came of a webhook whose receiver is gone.
+fn refused_as_gone(host: &Host) -> Result<usize> {
+    let output = host.command(&["journal", "export"])?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let lines = text.lines().map(serde_json::from_str::<serde_json::Value>).collect::<Result<Vec<_>, _>>()?;
+    Ok(lines.iter().filter(|line| line["completion"]["reason"] == "gone").count())
+}
+
+#[test]
+fn a_webhook_that_answers_410_is_disabled_over_a_restart_until_it_is_enabled() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Broker::start(folder.path())?;
+    let receiver = Broken::start("410 Gone")?;
+    let mut host = reminding(folder.path(), &broker, &receiver)?;
+    host.start()?;
+    let client = Mqtt::connect(broker.port, "home", "home/radiator/set")?;
+    open_window(&client)?;
+    wait_until("the receiver is gone", || Ok(refused_as_gone(&host)? == 1))?;
+    host.stop()?;
+    host.start()?;
+    open_window(&client)?;
+    wait_until("the next reminder is refused", || Ok(refused_as_gone(&host)? == 2))?;
+    assert_eq!(receiver.asked().len(), 1, "who is gone is not asked");
+    let doctor = host.command(&["doctor"])?;
+    assert!(!doctor.status.success() && String::from_utf8_lossy(&doctor.stdout).contains("FAIL sinks hook gone"));
+    let unknown = host.command(&["sink", "enable", "hok"])?;
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("did you mean \"hook\"?"), "{unknown:?}");
+    assert_eq!(unknown.status.code(), Some(2));
+    let enabled = host.command(&["sink", "enable", "hook"])?;
+    assert!(enabled.status.success(), "{enabled:?}");
+    open_window(&client)?;
+    wait_until("it is asked again", || Ok(receiver.asked().len() == 2))?;
+    host.stop()
+}
+
+#[test]
+fn attempts_and_waits_of_a_webhook_survive_kill_9() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Broker::start(folder.path())?;
+    let receiver = Broken::start("500 Internal Server Error")?;
+    let mut host = reminding(folder.path(), &broker, &receiver)?;
     host.start()?;
     let client = Mqtt::connect(broker.port, "home", "home/radiator/set")?;
     open_window(&client)?;

@@ -1,8 +1,9 @@
 //! Webhook: notifications as signed HTTP requests, by Standard Webhooks. Goes to the target directly: no proxy, no
 //! redirect is followed.
 
+mod gone;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use model::outgoing::Outgoing;
@@ -11,6 +12,7 @@ use reqwest::{StatusCode, Url, header, redirect};
 
 use crate::sink::Pending;
 use crate::{Failure, Reached, Secret, Sink, Templates, notice, retry, tls};
+pub use gone::Gone;
 
 /// How long an attempt may take altogether: receivers are to answer first and work later.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,6 +32,8 @@ pub struct Options {
     pub trust: tls::Files,
     /// Waits between attempts; after the last the effect has failed.
     pub retries: Vec<Span>,
+    /// The folder where it is kept which receivers have said that they are gone for good.
+    pub marks: PathBuf,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -60,13 +64,12 @@ pub struct Webhook {
     retries: Vec<Span>,
     templates: Arc<Templates>,
     client: reqwest::Client,
-    /// The receiver has said that it is gone for good.
-    gone: AtomicBool,
+    gone: Gone,
 }
 
 impl Options {
     /// A receiver with the standard waits, in each template's default locale.
-    pub fn new(name: impl Into<Name>, url: impl Into<String>, secret: Secret) -> Self {
+    pub fn new(name: impl Into<Name>, url: impl Into<String>, secret: Secret, marks: impl Into<PathBuf>) -> Self {
         Self {
             name: name.into(),
             url: url.into(),
@@ -74,6 +77,7 @@ impl Options {
             locale: None,
             trust: tls::Files::default(),
             retries: retry::WEBHOOK.to_vec(),
+            marks: marks.into(),
         }
     }
 }
@@ -100,6 +104,7 @@ impl Webhook {
             .user_agent(concat!("pointsman/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|source| Error::Client { name: name.clone(), source })?;
+        let gone = Gone::new(&options.marks, &name, &options.url);
         let signer = standardwebhooks::Webhook::new(options.secret.reveal());
         Ok(Self {
             signer: signer.map_err(|_| Error::Secret { name: name.clone() })?,
@@ -109,12 +114,12 @@ impl Webhook {
             retries: options.retries,
             templates,
             client,
-            gone: AtomicBool::new(false),
+            gone,
         })
     }
 
     async fn attempt(&self, outgoing: &Outgoing, now: Instant) -> Result<(), Failure> {
-        if self.gone.load(Ordering::Relaxed) {
+        if self.gone.is_marked() {
             return Err(Failure::refused("gone"));
         }
         let body = notice::body(&self.templates, self.locale.as_deref(), outgoing)?;
@@ -143,8 +148,11 @@ impl Webhook {
         match status {
             _ if status.is_success() => Ok(()),
             StatusCode::GONE => {
-                self.gone.store(true, Ordering::Relaxed);
-                tracing::warn!(sink = %self.name, "the receiver is gone: nothing more is sent to it until a restart");
+                tracing::warn!(sink = %self.name, "the receiver is gone: nothing is sent to it until `pointsman sink enable`");
+                // Where the mark cannot be kept, the receiver is asked once more and answers the same.
+                if let Err(error) = self.gone.mark() {
+                    tracing::warn!(sink = %self.name, %error, "failed to keep that the receiver is gone");
+                }
                 Err(Failure::refused("gone"))
             }
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
@@ -179,6 +187,3 @@ fn asked(response: &reqwest::Response) -> Option<Span> {
     let seconds = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?.parse::<u32>().ok()?;
     Some(Span::from_secs(seconds.into()).min(ASKED_LONGEST))
 }
-
-#[cfg(test)]
-mod tests;

@@ -110,10 +110,17 @@ fn templates() -> Arc<Templates> {
     Arc::new(Templates::new([template]).expect("a sound template"))
 }
 
+/// A folder that cannot be: for tests in which nobody is gone.
+const NO_MARKS: &str = "/dev/null/gone";
+
 fn webhook(url: &str) -> Webhook {
-    let mut options = Options::new("ops-hook", url, Secret::new(SECRET));
+    let mut options = Options::new("ops-hook", url, Secret::new(SECRET), NO_MARKS);
     options.retries = vec![Span::from_millis(1); 2];
     Webhook::new(options, templates()).expect("sound options")
+}
+
+fn marking(url: &str, marks: &std::path::Path) -> Webhook {
+    Webhook::new(Options::new("ops-hook", url, Secret::new(SECRET), marks), templates()).expect("sound options")
 }
 
 fn notification() -> Outgoing {
@@ -205,7 +212,8 @@ async fn only_success_counts_and_each_answer_has_its_meaning() {
     ];
     let answers: Vec<_> = cases.iter().map(|(status, after, _)| (*status, *after)).collect();
     let mut receiver = receiver(&answers).await;
-    let webhook = webhook(&receiver.url);
+    let marks = tempfile::tempdir().expect("a folder");
+    let webhook = marking(&receiver.url, marks.path());
     for (status, _, expected) in cases {
         assert_eq!(webhook.send(&notification(), now()).await, expected, "{status}");
         assert!(receiver.requests.recv().await.is_some());
@@ -213,6 +221,23 @@ async fn only_success_counts_and_each_answer_has_its_meaning() {
     // A receiver that is gone is not asked again.
     assert_eq!(webhook.send(&notification(), now()).await, Err(Failure::refused("gone")));
     assert!(receiver.requests.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_receiver_stays_gone_over_a_restart_until_it_is_enabled_or_moves() {
+    let mut old = receiver(&[(410, None), (204, None)]).await;
+    let marks = tempfile::tempdir().expect("a folder");
+    let gone = Err(Failure::refused("gone"));
+    assert_eq!(marking(&old.url, marks.path()).send(&notification(), now()).await, gone);
+    assert!(old.requests.recv().await.is_some());
+    let restarted = marking(&old.url, marks.path());
+    assert_eq!(restarted.send(&notification(), now()).await, gone);
+    assert!(old.requests.try_recv().is_err());
+
+    let new = receiver(&[(204, None)]).await;
+    assert_eq!(marking(&new.url, marks.path()).send(&notification(), now()).await, Ok(()));
+    Gone::new(marks.path(), "ops-hook", &old.url).enable().expect("a mark");
+    assert_eq!(restarted.send(&notification(), now()).await, Ok(()));
 }
 
 #[tokio::test]
@@ -251,7 +276,7 @@ async fn notifications_leave_over_tls_to_whom_we_trust() {
     let certificates = Certificates::new();
     let mut receiver = encrypted(&certificates).await;
     let send = async |authority: &Certificates| {
-        let mut options = Options::new("ops-hook", receiver.url.as_str(), Secret::new(SECRET));
+        let mut options = Options::new("ops-hook", receiver.url.as_str(), Secret::new(SECRET), NO_MARKS);
         options.trust.authority = authority.of_hub().authority;
         Webhook::new(options, templates()).expect("sound options").send(&notification(), now()).await
     };
@@ -290,7 +315,7 @@ async fn what_has_no_text_fails_for_good() {
 #[test]
 fn options_that_cannot_work_are_refused() {
     let check = |url: &str, secret: &str| {
-        let options = Options::new("ops-hook", url, Secret::new(secret));
+        let options = Options::new("ops-hook", url, Secret::new(secret), NO_MARKS);
         Webhook::new(options, templates()).err().map(|error| error.to_string())
     };
     assert_eq!(check("http://127.0.0.1:1/hook", SECRET), None);
