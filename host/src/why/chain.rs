@@ -3,15 +3,12 @@
 use anyhow::Result;
 use model::event::{Cause, Event};
 use model::input::{Body, TransferBody};
-use model::{Decision, Effect, Id, Instant, Name};
+use model::{Decision, Effect, Id, Instant, Name, limits};
 use store::{DecisionRow, JournalEntry, Placed};
 
 use super::node::Node;
 use super::past::{Past, Place};
 use super::words;
-
-/// Steps that one chain is followed back through: the causal limit, and some timers.
-const LONGEST: usize = 32;
 
 /// What led to a step, the oldest first.
 #[derive(Debug, Default)]
@@ -34,7 +31,7 @@ impl Past {
     }
 
     fn follow(&self, place: Place, decision: &Decision, depth: usize) -> Result<Chain> {
-        if depth > LONGEST {
+        if depth > limits::WHY_STEPS {
             return Ok(Chain::default());
         }
         let place = self.proposed_at(place, decision)?;
@@ -72,10 +69,10 @@ impl Past {
                 Ok(chain)
             }
             "custom" => {
-                let emission = self.emission(place, decision)?;
-                let mut chain = self.earlier(emission, depth)?;
+                let found = self.emission(place, decision)?;
+                let mut chain = self.earlier(found.map(|(emission, _)| emission), depth)?;
                 let node = Node::new("custom", format!("`{}` woke {}", cause.name, decision.deployment));
-                chain.cause = Some(place);
+                chain.cause = Some(found.map_or(place, |(_, arrived)| arrived));
                 chain.nodes.push(node);
                 Ok(chain)
             }
@@ -172,28 +169,32 @@ impl Past {
         Ok(chain)
     }
 
-    /// The emission that woke a step: among those of its record, or the one that came from another partition.
-    fn emission(&self, (partition, sequence): Place, decision: &Decision) -> Result<Option<Id>> {
+    /// The emission that woke a step, and where: one of this partition, or one that came from another.
+    fn emission(&self, (partition, sequence): Place, decision: &Decision) -> Result<Option<(Id, Place)>> {
         let configured = self.triggers_of(&decision.deployment)?;
         let is_it = |id: Id| {
             configured
                 .iter()
                 .any(|trigger| engine::wakes::custom_event(id, &decision.deployment, trigger) == decision.cause.event)
         };
-        for row in self.reader().decisions_within(partition, (sequence.saturating_sub(1_000), sequence))?.iter().rev() {
+        for row in self
+            .reader()
+            .decisions_within(partition, (sequence.saturating_sub(limits::WHY_EMITTED), sequence))?
+            .iter()
+            .rev()
+        {
             let made: Decision = engine::rows::decode("decisions", &row.payload)?;
             let emitted = made.effect.filter(|record| matches!(record.effect, Effect::Emit(_)));
             if let Some(record) = emitted.filter(|record| is_it(record.id)) {
-                return Ok(Some(record.id));
+                return Ok(Some((record.id, (partition, sequence))));
             }
         }
-        let row = self.reader().journal_row(partition, sequence)?;
-        let body = row.and_then(|row| Self::input(partition, &row)).map(|input| input.body);
-        let Some(Body::Transfer(transfer)) = body else { return Ok(None) };
-        match transfer.body {
-            TransferBody::Effect { origin, .. } => Ok(is_it(origin.id).then_some(origin.id)),
-            TransferBody::Published { .. } | TransferBody::Completion { .. } => Ok(None),
-        }
+        let came = |row: &JournalEntry| match transferred(partition, row)? {
+            TransferBody::Effect { origin, .. } => is_it(origin.id).then_some(origin.id),
+            TransferBody::Published { .. } | TransferBody::Completion { .. } => None,
+        };
+        let found = self.back((partition, sequence), |row| came(row).is_some())?;
+        Ok(found.and_then(|row| came(&row).map(|id| (id, (partition, row.sequence)))))
     }
 
     /// The effect of whose end a completion tells, where no sink brought it: refused, superseded, confirmed.
@@ -202,12 +203,17 @@ impl Past {
         let tells = |id: Id| {
             (0..=u32::from(u8::MAX)).any(|attempt| engine::wakes::completion_event(id, outcome, attempt) == *event)
         };
-        let rows = self.reader().decisions_within(partition, (sequence.saturating_sub(1_000), sequence))?;
+        let rows =
+            self.reader().decisions_within(partition, (sequence.saturating_sub(limits::WHY_EMITTED), sequence))?;
         Ok(rows.iter().rev().filter_map(|row| row.effect).find(|id| tells(*id)))
     }
 
     /// The effect of whose end a completion's event tells, where this record brought it.
     fn told(partition: u16, row: &JournalEntry, event: &Name) -> Option<Id> {
+        if let Some(TransferBody::Completion { origin, completion, attempt }) = transferred(partition, row) {
+            let tells = engine::wakes::completion_event(origin.id, completion.outcome.word(), attempt) == *event;
+            return tells.then_some(origin.id);
+        }
         if &*row.kind != "settled" {
             return None;
         }
@@ -215,6 +221,17 @@ impl Past {
         let tells =
             |attempt: u32| engine::wakes::completion_event(settled.effect, settled.outcome.word(), attempt) == *event;
         (1..=u32::from(u8::MAX)).any(tells).then_some(settled.effect)
+    }
+}
+
+/// What a record brought from another partition.
+fn transferred(partition: u16, row: &JournalEntry) -> Option<TransferBody> {
+    if &*row.kind != "transfer" {
+        return None;
+    }
+    match Past::input(partition, row)?.body {
+        Body::Transfer(transfer) => Some(transfer.body),
+        _ => None,
     }
 }
 

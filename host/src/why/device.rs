@@ -3,7 +3,7 @@
 use anyhow::Result;
 use engine::trace::Step;
 use engine::{Explained, WhyNot};
-use model::{Decision, Device, Instant};
+use model::{Decision, Device, Instant, limits};
 use store::JournalEntry;
 
 use super::node::{Node, Report};
@@ -11,9 +11,6 @@ use super::past::Past;
 use super::words;
 use crate::journal::Replayer;
 use host::system_clock::wall;
-
-/// Reports that are shown before the last one.
-const BEFORE: usize = 4;
 
 /// What a device's events led to around an instant, and what they did not.
 ///
@@ -72,7 +69,7 @@ fn around(past: &Past, partition: u16, device: &Device, at: Instant, deployment:
 fn reports(past: &Past, partition: u16, last: u64, device: &Device) -> Result<Vec<JournalEntry>> {
     let mut found: Vec<JournalEntry> = Vec::new();
     let mut next = last;
-    while found.len() <= BEFORE && next > 0 {
+    while found.len() < limits::WHY_REPORTS && next > 0 {
         let own = |row: &JournalEntry| {
             row.key.as_ref() == Some(&device.id) && matches!(&*row.kind, "observation" | "availability")
         };

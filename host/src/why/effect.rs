@@ -4,20 +4,13 @@ use anyhow::Result;
 use engine::trace::{Ended, Step};
 use model::event::Outcome;
 use model::input::{Body, Settled};
-use model::{Decision, Id, Instant, Span, Verdict};
+use model::{Decision, Id, Instant, Verdict, limits};
 use serde_json::json;
 
 use super::chain::{Chain, read};
 use super::node::{Node, Report};
 use super::past::{Past, Place, common};
 use super::{Unanswerable, words};
-
-/// How long after its decision the end of an effect is looked for.
-const FOLLOWED: Span = Span::from_hours(1);
-/// Records that are looked through for what sinks answered.
-const RECORDS: u64 = 20_000;
-/// How many effects are named where the beginning of an id means several.
-const NAMED: usize = 5;
 
 /// A decided effect, and what led to it.
 pub(super) struct Found {
@@ -41,7 +34,7 @@ pub(crate) fn effect(past: &Past, given: &str) -> Result<Report> {
     let mut step = None;
     let mut ended = None;
     let decided = past.reader().journal_row(place.0, place.1)?.map_or(decision.at, |row| row.at);
-    match trace(past, begin, &decision, (id, place), decided + FOLLOWED) {
+    match trace(past, begin, &decision, (id, place), decided + limits::WHY_FOLLOWED) {
         Ok(traced) => (step, ended) = traced,
         Err(error) => notes.push(format!("what the step read and wrote cannot be told: {error:#}")),
     }
@@ -88,12 +81,12 @@ fn resolve(past: &Past, given: &str) -> Result<Id> {
     let range = |prefix: &str| -> Result<(Id, Id)> {
         Ok((format!("{prefix:0<32}").parse()?, format!("{prefix:f<32}").parse()?))
     };
-    let found = past.reader().effects_between(range(&given)?, NAMED)?;
+    let found = past.reader().effects_between(range(&given)?, limits::WHY_NAMED)?;
     match found.as_slice() {
         [one] => Ok(*one),
         [] => {
             for length in (1..given.len()).rev() {
-                let near = past.reader().effects_between(range(&given[..length])?, NAMED)?;
+                let near = past.reader().effects_between(range(&given[..length])?, limits::WHY_NAMED)?;
                 let near = near.iter().map(ToString::to_string).max_by_key(|id| common(id, &given));
                 if near.is_some() {
                     return Err(Unanswerable::UnknownEffect { given, nearest: near }.into());
@@ -139,7 +132,7 @@ fn trace(
 /// What sinks answered, as the journal has it.
 fn settled(past: &Past, place: Place, id: Id, ended: Option<&Ended>) -> Result<Vec<(Instant, Settled)>> {
     let mut found = Vec::new();
-    let last = ended.map_or(place.1 + RECORDS, |ended| ended.sequence);
+    let last = ended.map_or(place.1 + limits::WHY_SETTLED, |ended| ended.sequence);
     let mut next = place.1;
     loop {
         let page = past.reader().journal(place.0, next, 500)?;

@@ -24,6 +24,8 @@ pub(crate) enum Unanswerable {
     Ambiguous { given: String, among: Vec<String> },
     #[error("there is no device `{given}`{}", nearest.as_ref().map(|id| format!("; the nearest is `{id}`")).unwrap_or_default())]
     UnknownDevice { given: String, nearest: Option<String> },
+    #[error("`{device}` does not report `{given}`{}", nearest.as_ref().map(|name| format!("; the nearest is `{name}`")).unwrap_or_default())]
+    UnknownCapability { device: String, given: String, nearest: Option<String> },
     #[error("the journal holds no report of `{0}` up to then")]
     NeverReported(String),
     #[error("nothing reported by a device led to this effect, so that there is nothing to change")]

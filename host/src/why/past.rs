@@ -3,14 +3,12 @@
 use anyhow::Result;
 use engine::rows::{self, PartitionRow};
 use model::deployment::KeyKind;
-use model::{Configuration, Device, Event, Instant, Name};
+use model::{Configuration, Device, Event, Instant, Name, limits};
 use store::{JournalEntry, Reader, Table};
 
 use super::Unanswerable;
 use crate::journal::{Archive, Replayer, Stored, Traced, entry};
 
-/// Records that are searched backwards for a cause: about a day of a busy site.
-const SEARCHED: u64 = 100_000;
 /// Rows of one read.
 const PAGE: u64 = 500;
 
@@ -35,9 +33,8 @@ impl Past {
 
     pub(super) fn device(&self, id: &str) -> Result<&Device, Unanswerable> {
         let unknown = || {
-            let names = self.devices.iter().map(|device| &*device.id);
-            let nearest = names.max_by_key(|name| common(name, id)).filter(|name| common(name, id) > 0);
-            Unanswerable::UnknownDevice { given: id.to_owned(), nearest: nearest.map(ToOwned::to_owned) }
+            let nearest = config::nearest(id, self.devices.iter().map(|device| &*device.id));
+            Unanswerable::UnknownDevice { given: id.to_owned(), nearest }
         };
         self.devices.iter().find(|device| &*device.id == id).ok_or_else(unknown)
     }
@@ -72,7 +69,7 @@ impl Past {
         (partition, sequence): Place,
         mut wanted: impl FnMut(&JournalEntry) -> bool,
     ) -> Result<Option<JournalEntry>> {
-        let end = sequence.saturating_sub(SEARCHED);
+        let end = sequence.saturating_sub(limits::WHY_SEARCHED);
         let mut last = sequence;
         while last > end {
             let first = last.saturating_sub(PAGE - 1).max(1);

@@ -69,6 +69,7 @@ pub(crate) fn what_if(past: &Past, asked: &Asked<'_>, changes: &[Change]) -> Res
     };
     let row = past.reader().journal_row(root.0, root.1)?.context("the report is not in the journal any more")?;
     let input = Past::input(root.0, &row).context("the content of the report was deleted")?;
+    past.knows(row.key.as_deref().unwrap_or_default(), &input, changes)?;
     let changed = apply(&input, changes);
     let (made, end) = branch(past, root, last, &changed)?;
     let kept = recorded(past, root, last)?;
@@ -88,6 +89,29 @@ pub(crate) fn what_if(past: &Past, asked: &Asked<'_>, changes: &[Change]) -> Res
 pub(crate) enum Asked<'a> {
     Effect(&'a str),
     Device(&'a str, Option<Instant>),
+}
+
+impl Past {
+    /// Whether a device reports what is to be changed: a misspelt name would change nothing.
+    fn knows(&self, device: &str, input: &Input, changes: &[Change]) -> Result<(), Unanswerable> {
+        let mut known: Vec<Capability> = Vec::new();
+        if let Body::Observation { readings, .. } = &input.body {
+            known.extend(readings.iter().map(|reading| reading.capability));
+        }
+        let declared = self.devices.iter().find(|found| &*found.id == device).and_then(|found| found.source.as_ref());
+        known.extend(declared.into_iter().flat_map(|source| &source.readings).map(|map| map.capability));
+        match changes.iter().find(|change| !known.contains(&change.capability)) {
+            None => Ok(()),
+            Some(change) => {
+                let given = change.capability.name();
+                Err(Unanswerable::UnknownCapability {
+                    device: device.to_owned(),
+                    given: given.to_owned(),
+                    nearest: config::nearest(given, known.iter().map(|capability| capability.name())),
+                })
+            }
+        }
+    }
 }
 
 fn apply(input: &Input, changes: &[Change]) -> Input {

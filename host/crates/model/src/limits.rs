@@ -166,10 +166,26 @@ pub const CHECKPOINT_RECORDS: u64 = 100_000;
 /// limit that was tuned moves an alarm by minutes, and the same alarm an hour later is another one.
 pub const BACKTEST_WINDOW: Span = Span::from_hours(1);
 
+/// Records that `why` searches backwards for a cause: about a day of a busy site.
+pub const WHY_SEARCHED: u64 = 100_000;
+/// Records before a step among whose decisions its emission or its effect is looked for: those of one instant are near.
+pub const WHY_EMITTED: u64 = 1_000;
+/// Steps that `why` follows one chain back through: the causal limit, and some timers.
+pub const WHY_STEPS: usize = 32;
+/// How long after its decision `why` looks for the end of an effect: longer than a command lives.
+pub const WHY_FOLLOWED: Span = Span::from_hours(1);
+/// Records after a decision among which `why` looks for what sinks answered, where the effect has not ended.
+pub const WHY_SETTLED: u64 = 20_000;
+/// Effects that `why` names where the beginning of an id means several.
+pub const WHY_NAMED: usize = 5;
+/// Reports of a device that `why` shows, the newest last.
+pub const WHY_REPORTS: usize = 5;
+
 /// Partitions of a new installation; fixed once it exists.
 pub const PARTITIONS: u16 = 16;
 
 const _: () = {
+    assert!(WHY_STEPS > CAUSAL_DEPTH as usize, "the longest chain must be told whole");
     assert!(PAYLOAD_BYTES <= TURN_BYTES, "a turn must have room for the largest payload");
     assert!(STATE_VALUE_BYTES <= WRITES_PER_EVENT, "an event must be able to write the largest value");
     assert!(FUEL_PER_EVENT <= TURN_FUEL, "a turn must have fuel for one event");

@@ -22,6 +22,36 @@ fn a_misspelt_key_is_named_with_its_line_and_the_nearest_valid_one() -> Result<(
     Ok(())
 }
 
+const DESK: &str = "[[device]]\nid = \"desk\"\nkind = \"contact\"\nsource = { topic = \"home/desk\", readings = { contact = { path = \"/on\" } } }\n";
+const PASSING: &str =
+    "[roles]\nbutton = [\"desk\"]\ndesk = [\"desk\"]\nlamp = [\"lamp\"]\n\n[grants]\nemit = [\"asked\"]\n";
+
+#[test]
+fn deployments_that_may_wake_each_other_for_ever_are_refused_unless_accepted() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let port = crate::broker::free_port()?;
+    let broker = format!("[broker]\nlisten = \"127.0.0.1:{port}\"\n{NOTHING}{DESK}");
+    let mut host = Host::new(folder.path(), &broker)?;
+    let accepted = format!("accept-loops = true\n\n{PASSING}");
+    for (one, other) in [(PASSING, PASSING), (&*accepted, PASSING)] {
+        host.deploy("one", "relay", one)?;
+        host.deploy("other", "relay", other)?;
+        for command in ["check", "run"] {
+            let output = host.command(&[command])?;
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8_lossy(&said);
+            assert_eq!(output.status.code(), Some(2), "{command}: {said}");
+            assert!(said.contains("may loop: one -(asked)-> other -(asked)-> one"), "{command}: {said}");
+        }
+    }
+    host.deploy("other", "relay", &accepted)?;
+    let output = host.command(&["check"])?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && said.contains("may loop: one -(asked)-> other"), "{said}");
+    host.start()?;
+    host.stop()
+}
+
 #[test]
 fn a_second_process_does_not_open_the_same_store() -> Result<()> {
     let folder = tempfile::tempdir()?;

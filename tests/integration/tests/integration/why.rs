@@ -31,7 +31,7 @@ open-for = "1s"
 commands = ["thermostat:set"]
 "#;
 
-fn asked(host: &Host, arguments: &[&str]) -> Result<Json> {
+pub(crate) fn asked(host: &Host, arguments: &[&str]) -> Result<Json> {
     let output = host.command(&[&["why", "--json"], arguments].concat())?;
     anyhow::ensure!(output.status.success(), "why: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).context("why gives no JSON")
@@ -72,8 +72,144 @@ fn an_effect_is_explained_from_the_report_to_the_sink() -> Result<()> {
     assert!(told.contains("the rule ran for key") && told.contains("other-change"), "{told}");
     let report = asked(&host, &[&effect, "--what-if", "contact = false"])?;
     assert!(kinds(&report).contains(&"removed"), "{report}");
-    let unknown = host.command(&["why", "--device", "windaw"])?;
-    assert_eq!(unknown.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&unknown.stderr).contains("the nearest is `window`"));
+    refused(&host, &["--device", "windaw"], "the nearest is `window`")?;
+    refused(&host, &[&effect, "--what-if", "contcat = false"], "the nearest is `contact`")?;
+    refused(&host, &["--device", "window", "--what-if", "wind = 3"], "`window` does not report `wind`")?;
+    refused(&host, &["xyz"], "expected up to 32 hexadecimal digits")?;
+    Ok(())
+}
+
+#[track_caller]
+fn refused(host: &Host, arguments: &[&str], why: &str) -> Result<()> {
+    let output = host.command(&[&["why"], arguments].concat())?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(why), "{said}");
+    Ok(())
+}
+
+/// Three sites, which the number of partitions puts into three of them.
+pub(crate) const SITES: &str = r#"
+[[device]]
+id = "button"
+site = "porch"
+kind = "contact"
+source = { topic = "home/button", readings = { contact = { path = "/on" } } }
+
+[[device]]
+id = "desk"
+site = "study"
+kind = "contact"
+source = { topic = "home/desk", readings = { contact = { path = "/on" } } }
+
+[[device]]
+id = "lamp"
+site = "hall"
+kind = "switch"
+source = { topic = "home/lamp", readings = { switch = { path = "/on" } } }
+commands.on = { capability = "switch", value = true, topic = "home/lamp/set", payload = '{"on":true}' }
+confirm = { within = "3s", retries = 1 }
+"#;
+
+pub(crate) const RELAY: &str = r#"
+[roles]
+button = ["button"]
+desk = ["desk"]
+lamp = ["lamp"]
+
+[grants]
+commands = ["lamp:on"]
+emit = ["asked", "ended"]
+"#;
+
+/// The decisions of a host's own journal, replayed.
+pub(crate) fn decisions(host: &Host) -> Result<Vec<Json>> {
+    let output = host.command(&["replay", "--decisions", "-"])?;
+    anyhow::ensure!(output.status.success(), "replay: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().filter(|line| line.starts_with('{')).map(|line| Ok(serde_json::from_str(line)?)).collect()
+}
+
+/// A button's report that, over a timer, an emission, a command and its completion, ended in one more emission.
+fn relayed(folder: &std::path::Path, rest: &str) -> Result<(Host, u16, String)> {
+    let port = crate::broker::free_port()?;
+    let mut host = Host::new(folder, &format!("[broker]\nlisten = \"127.0.0.1:{port}\"\n{SITES}{rest}"))?;
+    host.deploy("relay", "relay", RELAY)?;
+    host.start()?;
+    let client = Mqtt::connect(port, "home", "home/lamp/set")?;
+    client.publish("home/button", r#"{"on":true}"#)?;
+    let heard = client.hears("the lamp is switched", |heard| !heard.is_empty())?;
+    let command = heard[0].effect.clone().context("the effect's id travels with it")?;
+    crate::client::wait_until("the sink's answer is journalled", || {
+        Ok(asked(&host, &[&command])?["facts"].to_string().contains("accepted"))
+    })?;
+    client.publish("home/lamp", r#"{"on":true}"#)?;
+    crate::client::wait_until("the command is confirmed", || {
+        Ok(asked(&host, &[&command])?["about"].as_str().is_some_and(|about| about.ends_with("confirmed")))
+    })?;
+    host.stop()?;
+    Ok((host, port, command))
+}
+
+#[test]
+fn a_chain_goes_back_over_completion_command_emission_and_timer_through_three_partitions() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (host, _, command) = relayed(folder.path(), "")?;
+    let doctor: Json = serde_json::from_slice(&host.command(&["doctor", "--json"])?.stdout)?;
+    let records: Vec<u64> =
+        doctor["store"]["partitions"].as_array().into_iter().flatten().filter_map(|one| one["last"].as_u64()).collect();
+    let least = records.iter().min().copied().unwrap_or_default();
+    assert_eq!(records.iter().filter(|last| **last > least).count(), 3, "a partition for each site: {records:?}");
+
+    let report = asked(&host, &[&command])?;
+    assert_eq!(report["notes"], Json::Null, "{report}");
+    assert_eq!(kinds(&report), ["input", "step", "timer", "step", "custom", "step", "sent", "ended"], "{report}");
+    assert_eq!(report["facts"][0]["device"], "button");
+
+    let ended = decisions(&host)?.into_iter().find(|line| line["cause"]["kind"] == "completion");
+    let ended = ended.context("the completion led to a decision")?["effect"]["id"].clone();
+    let report = asked(&host, &[ended.as_str().context("an id")?])?;
+    assert_eq!(
+        kinds(&report)[..8],
+        ["input", "step", "timer", "step", "custom", "step", "completion", "step"],
+        "{report}"
+    );
+    assert!(report.to_string().contains(&command), "the completion names its command: {report}");
+    Ok(())
+}
+
+#[test]
+fn without_its_package_a_step_is_told_as_far_as_it_is_stored() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (host, _, command) = relayed(folder.path(), "")?;
+    std::fs::remove_dir_all(folder.path().join("data/packages"))?;
+    host.deploy("relay", "thermostat-window", RELAY)?;
+    let report = asked(&host, &[&command])?;
+    assert!(report["notes"][0].as_str().is_some_and(|note| note.contains("relay@1.0.0")), "{report}");
+    assert_eq!(kinds(&report)[..6], ["input", "step", "timer", "step", "custom", "step"], "{report}");
+    assert!(report.to_string().contains("\"verdict\":\"allowed\""), "{report}");
+    Ok(())
+}
+
+#[test]
+fn where_retention_has_cut_the_journal_what_is_stored_is_told() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (mut host, port, command) = relayed(folder.path(), "\n[retention]\njournal = { age = \"1s\" }\n")?;
+    // Another configuration makes a checkpoint, up to which the next start cuts, once time has passed.
+    host.deploy("relay", "relay", &RELAY.replace("[grants]", "[settings]\nlives = \"4m\"\n\n[grants]"))?;
+    host.start()?;
+    let client = Mqtt::connect(port, "home", "home/lamp/set")?;
+    client.publish("home/button", r#"{"on":true}"#)?;
+    client.hears("the lamp is switched again", |heard| !heard.is_empty())?;
+    host.stop()?;
+    host.start()?;
+    crate::client::wait_until("the journal is cut", || {
+        Ok(!asked(&host, &[&command])?["facts"].to_string().contains("button reported"))
+    })?;
+    host.stop()?;
+    let report = asked(&host, &[&command])?;
+    assert!(report["notes"][0].as_str().is_some_and(|note| note.contains("the journal begins at record")), "{report}");
+    assert!(kinds(&report).contains(&"step"), "{report}");
+    assert!(report.to_string().contains("\"verdict\":\"allowed\""), "{report}");
     Ok(())
 }
