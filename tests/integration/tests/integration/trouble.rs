@@ -88,6 +88,49 @@ fn a_rule_that_traps_is_held_by_key_and_its_dead_letters_run_again() -> Result<(
     Ok(())
 }
 
+/// Fuel, not time, is what a share is measured in: a slow machine changes nothing.
+#[test]
+fn a_rule_that_uses_more_than_its_share_waits_behind_the_others_and_loses_nothing() -> Result<()> {
+    const COLD: u64 = 900;
+    const MILD: u64 = 30;
+    let folder = tempfile::tempdir()?;
+    let (_broker, mut host, client) = start(folder.path(), "")?;
+    host.stop()?;
+    for (name, probe) in [("greedy", "oven"), ("modest", "fridge")] {
+        host.deploy(name, "faulty", &DEPLOYMENT.replace("\"oven\", \"fridge\"", &format!("\"{probe}\"")))?;
+    }
+    std::fs::remove_file(folder.path().join("deployments/counting.toml"))?;
+    // The broker keeps them for our session, and brings them all at once.
+    for n in 0..COLD {
+        client.publish("home/oven", r#"{"temperature":-200}"#)?;
+        if n % (COLD / MILD) == 0 {
+            client.publish("home/fridge", r#"{"temperature":4}"#)?;
+        }
+    }
+    client.acknowledged(usize::try_from(COLD + MILD)?)?;
+    host.start()?;
+    let settled = |accounts: &Json| accounts["accounts"]["wanted"] == accounts["accounts"]["done"];
+    wait_until("every event had its turn", || {
+        let accounts = host.accounts()?;
+        Ok(settled(&accounts) && accounts["accounts"]["done"].as_u64() >= Some(COLD + MILD))
+    })?;
+    host.stop()?;
+    let exported = host.command(&["journal", "export"])?;
+    let exported = String::from_utf8_lossy(&exported.stdout).into_owned();
+    let judged: Vec<Json> = exported
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Json>(line).ok())
+        .map(|line| line["host"]["budget"].clone())
+        .filter(|budget| !budget.is_null())
+        .collect();
+    assert!(judged.iter().any(|budget| budget["over"] == true), "{judged:?}");
+    assert!(judged.iter().all(|budget| budget["deployment"] == "greedy"), "{judged:?}");
+    assert!(judged.last().is_some_and(|budget| budget["over"] == false), "it had its turn again: {judged:?}");
+    let accounts = host.accounts()?;
+    assert_eq!(accounts["accounts"]["dead_lettered"], 0, "{accounts}");
+    Ok(())
+}
+
 #[test]
 fn a_rule_that_counts_in_its_memory_is_found_by_the_sampler() -> Result<()> {
     let folder = tempfile::tempdir()?;
