@@ -9,6 +9,7 @@ mod proxy;
 
 mod absent;
 mod clocks;
+mod commands;
 mod delivery;
 mod disk;
 mod exact;
