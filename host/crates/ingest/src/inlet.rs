@@ -36,12 +36,6 @@ impl Ticket {
         Self(None)
     }
 
-    /// Whether a sender waits, who sends again what is not acknowledged.
-    #[must_use]
-    pub fn is_awaited(&self) -> bool {
-        self.0.is_some()
-    }
-
     /// Tells the source that the message is committed.
     pub fn acknowledge(self) {
         if let Some(acknowledge) = self.0 {
@@ -105,8 +99,6 @@ struct Shared {
 struct Queue {
     deliveries: VecDeque<Delivery>,
     bytes: usize,
-    /// The engine waits: waking whoever does not is a call of the kernel for nothing.
-    waiting: bool,
     woken: bool,
     closed: bool,
 }
@@ -118,26 +110,17 @@ impl Inlet {
     /// [`PutError::Full`] when the bound is reached, [`PutError::Closed`] when the outlet is gone.
     pub fn try_put(&self, delivery: Delivery) -> Result<(), PutError> {
         let mut queue = self.shared.lock();
-        self.shared.admit(&mut queue, delivery)?;
-        self.shared.filled(queue);
-        Ok(())
-    }
-
-    /// Hands all of these over at once, in their order, so that the engine finds them together.
-    ///
-    /// # Errors
-    /// As [`Inlet::try_put`], with the first that was refused; those behind it are still there.
-    pub fn try_put_all(&self, deliveries: &mut VecDeque<Delivery>) -> Result<(), PutError> {
-        let mut queue = self.shared.lock();
-        let mut result = Ok(());
-        while let Some(delivery) = deliveries.pop_front() {
-            result = self.shared.admit(&mut queue, delivery);
-            if result.is_err() {
-                break;
-            }
+        if queue.closed {
+            return Err(PutError::Closed(delivery));
         }
-        self.shared.filled(queue);
-        result
+        if !queue.deliveries.is_empty() && queue.bytes + delivery.bytes > self.shared.bound {
+            return Err(PutError::Full(delivery));
+        }
+        queue.bytes += delivery.bytes;
+        queue.deliveries.push_back(delivery);
+        drop(queue);
+        self.shared.filled.notify_one();
+        Ok(())
     }
 
     /// Hands over as soon as there is room. Cancelling it drops the delivery: not taken.
@@ -184,13 +167,11 @@ impl Outlet {
     #[must_use]
     pub fn take(&self, inputs_max: usize, bytes_max: usize, timeout: Duration) -> Vec<Delivery> {
         let queue = self.shared.lock();
-        let idle = |queue: &mut Queue| {
-            queue.waiting = queue.deliveries.is_empty() && !queue.woken;
-            queue.waiting
-        };
-        let waited = self.shared.filled.wait_timeout_while(queue, timeout, idle);
-        let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        queue.waiting = false;
+        let (mut queue, _) = self
+            .shared
+            .filled
+            .wait_timeout_while(queue, timeout, |queue| queue.deliveries.is_empty() && !queue.woken)
+            .unwrap_or_else(PoisonError::into_inner);
         queue.woken = false;
         let (mut taken, mut inputs, mut bytes) = (Vec::new(), 0, 0);
         while let Some(next) = queue.deliveries.front() {
@@ -247,27 +228,6 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn admit(&self, queue: &mut Queue, delivery: Delivery) -> Result<(), PutError> {
-        if queue.closed {
-            return Err(PutError::Closed(delivery));
-        }
-        if !queue.deliveries.is_empty() && queue.bytes + delivery.bytes > self.bound {
-            return Err(PutError::Full(delivery));
-        }
-        queue.bytes += delivery.bytes;
-        queue.deliveries.push_back(delivery);
-        Ok(())
-    }
-
-    /// Wakes the engine where it waits and finds something.
-    fn filled(&self, queue: MutexGuard<'_, Queue>) {
-        let wake = queue.waiting && !queue.deliveries.is_empty();
-        drop(queue);
-        if wake {
-            self.filled.notify_one();
-        }
-    }
 }
 
 #[cfg(test)]
@@ -293,30 +253,6 @@ mod tests {
 
     fn ids(taken: &[Delivery]) -> Vec<&str> {
         taken.iter().flat_map(|d| &d.inputs).map(|input| &*input.id).collect()
-    }
-
-    #[test]
-    fn what_comes_together_is_taken_together_and_what_finds_no_room_stays() {
-        let (inlet, outlet) = channel(100);
-        let mut waiting: VecDeque<_> = [("a", 40), ("b", 60), ("c", 1), ("d", 1)].map(|(n, b)| delivery(n, b)).into();
-        let refused = inlet.try_put_all(&mut waiting);
-        assert!(matches!(&refused, Err(PutError::Full(back)) if &*back.inputs[0].id == "c"), "{refused:?}");
-        assert_eq!(ids(waiting.make_contiguous()), ["d"]);
-        assert_eq!(ids(&outlet.take(10, 1_000, SOON)), ["a", "b"]);
-        drop(outlet);
-        assert!(matches!(inlet.try_put_all(&mut waiting), Err(PutError::Closed(_))));
-    }
-
-    #[test]
-    fn an_engine_that_waits_is_woken_by_what_comes() {
-        let (inlet, outlet) = channel(100);
-        std::thread::scope(|scope| {
-            let taking = scope.spawn(|| (0..3).map(|_| outlet.take(1, 100, SOON).len()).sum::<usize>());
-            let mut waiting: VecDeque<_> = [delivery("b", 1), delivery("c", 1)].into();
-            inlet.try_put(delivery("a", 1)).expect("room");
-            inlet.try_put_all(&mut waiting).expect("room");
-            assert_eq!(taking.join().expect("no panic"), 3);
-        });
     }
 
     #[test]

@@ -3,7 +3,6 @@
 mod acks;
 mod driver;
 pub mod link;
-mod socket;
 mod tls;
 mod v3;
 mod v5;

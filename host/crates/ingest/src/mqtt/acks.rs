@@ -65,12 +65,7 @@ impl<A: SendAck> Acks<A> {
     pub(super) fn flush(&self) {
         let mut ring = self.lock();
         while ring.entries.front().is_some_and(|entry| entry.done) {
-            let packet = ring.entries[0].packet;
-            let taken = match ring.entries.len() {
-                1 => self.sender.try_ack_alone(packet),
-                _ => self.sender.try_ack(packet),
-            };
-            if !taken {
+            if !self.sender.try_ack(ring.entries[0].packet) {
                 return;
             }
             ring.entries.pop_front();

@@ -5,12 +5,11 @@
 //! blocks: when the inlet is full the connection is dropped until it has drained, and the broker, which has no
 //! acknowledgement, sends again. That is the only back-pressure that every broker understands.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::Id;
 use model::input::HostEvent;
-use model::{Id, limits};
 use tokio::sync::Notify;
 
 use super::Options;
@@ -47,22 +46,17 @@ struct Driver<L: Link> {
     had_session: bool,
     /// A lost session is still to be told to the engine.
     announce_loss: bool,
-    /// Read and not yet handed over: what came together is.
-    arrived: VecDeque<Delivery>,
     attempts: u32,
     waits: u64,
 }
-
-/// Messages that are handed over at once: what a turn takes.
-const TOGETHER: usize = limits::TURN_INPUTS;
 
 /// What to do after one event.
 enum Next {
     Go,
     /// Drop the connection, then connect again after a wait.
     Renew(String),
-    /// Drop the connection until the engine has caught up, then take these too.
-    HoldBack(Vec<Delivery>),
+    /// Drop the connection until the engine has caught up, then take this too.
+    HoldBack(Option<Delivery>),
     End,
 }
 
@@ -79,7 +73,6 @@ pub(super) async fn run<L: Link>(link: L, options: Options, world: World) {
         subscribed: false,
         had_session,
         announce_loss: false,
-        arrived: VecDeque::new(),
         attempts: 0,
         waits: 0,
     };
@@ -97,7 +90,7 @@ impl<L: Link> Driver<L> {
         loop {
             // Nothing bounds a write to a dead peer but this; pings make a live connection speak more often.
             let next = match tokio::time::timeout(KEEP_ALIVE * 2, self.link.poll()).await {
-                Ok(Ok(happening)) => self.on_all(happening),
+                Ok(Ok(happening)) => self.on(happening),
                 Ok(Err(error)) => Next::Renew(error),
                 Err(_) => Next::Renew("the broker has not answered for too long".into()),
             };
@@ -113,13 +106,13 @@ impl<L: Link> Driver<L> {
                     self.renew(why);
                     tokio::time::sleep(self.wait()).await;
                 }
-                Next::HoldBack(deliveries) => {
+                Next::HoldBack(delivery) => {
                     self.renew("the engine is behind".into());
                     self.world.status.count(Counter::HeldBack, 1);
-                    for delivery in deliveries {
-                        if self.world.inlet.put(delivery).await.is_err() {
-                            return;
-                        }
+                    if let Some(delivery) = delivery
+                        && self.world.inlet.put(delivery).await.is_err()
+                    {
+                        return;
                     }
                     self.world.inlet.drained().await;
                 }
@@ -128,34 +121,12 @@ impl<L: Link> Driver<L> {
         }
     }
 
-    /// Takes an event and those that came with it, and hands over what they gave.
-    fn on_all(&mut self, first: Happening) -> Next {
-        let mut happening = first;
-        loop {
-            match self.on(happening) {
-                Next::Go => {}
-                // What was read before the end is handed over all the same.
-                next => return self.hand_over().unwrap_or(next),
-            }
-            if self.arrived.len() >= TOGETHER {
-                break;
-            }
-            happening = match self.link.take() {
-                Ok(Some(happening)) => happening,
-                Ok(None) => break,
-                Err(error) => return self.hand_over().unwrap_or(Next::Renew(error)),
-            };
-        }
-        self.hand_over().unwrap_or(Next::Go)
-    }
-
     fn on(&mut self, happening: Happening) -> Next {
         match happening {
             Happening::Connected { session_present } => self.on_connected(session_present),
             Happening::Message(incoming) => {
                 self.attempts = 0;
-                self.on_message(&incoming);
-                Next::Go
+                self.on_message(&incoming)
             }
             Happening::Subscribed(granted) => {
                 self.subscribed = true;
@@ -192,22 +163,21 @@ impl<L: Link> Driver<L> {
         if wanted && !self.options.subscribe.is_empty() && !self.link.subscribe(&self.options.subscribe) {
             return Next::Renew("too many requests wait".into());
         }
-        self.announce();
-        Next::Go
+        self.announce()
     }
 
     /// Tells the engine that a session was lost, in front of the messages that follow.
-    fn announce(&mut self) {
+    fn announce(&mut self) -> Next {
         if !self.announce_loss {
-            return;
+            return Next::Go;
         }
         let source = self.world.intake.ids().source().clone();
         let input = self.world.intake.host_event(HostEvent::SessionLost { source });
         self.announce_loss = false;
-        self.arrived.push_back(Delivery { inputs: vec![input], bytes: DELIVERY_OVERHEAD, ticket: Ticket::none() });
+        self.put(Delivery { inputs: vec![input], bytes: DELIVERY_OVERHEAD, ticket: Ticket::none() }, false)
     }
 
-    fn on_message(&mut self, incoming: &Incoming) {
+    fn on_message(&mut self, incoming: &Incoming) -> Next {
         let status = &self.world.status;
         status.count(Counter::Received, 1);
         match incoming.sent {
@@ -220,9 +190,9 @@ impl<L: Link> Driver<L> {
         if taken.inputs.is_empty() {
             // It concerns nobody, or can never be taken: it leaves in its turn.
             ticket.acknowledge();
-            return;
+            return Next::Go;
         }
-        self.arrived.push_back(Delivery { inputs: taken.inputs, bytes: taken.bytes, ticket });
+        self.put(Delivery { inputs: taken.inputs, bytes: taken.bytes, ticket }, incoming.sent.is_some())
     }
 
     fn take(&self, incoming: &Incoming) -> Taken {
@@ -240,19 +210,13 @@ impl<L: Link> Driver<L> {
         })
     }
 
-    /// Hands over what has arrived; what to do where the engine does not take it. What has a sender that waits comes
-    /// again after a reconnection, so a full inlet need not keep it.
-    fn hand_over(&mut self) -> Option<Next> {
-        if self.arrived.is_empty() {
-            return None;
-        }
-        match self.world.inlet.try_put_all(&mut self.arrived) {
-            Ok(()) => None,
-            Err(PutError::Full(first)) => {
-                let all = std::iter::once(first).chain(std::mem::take(&mut self.arrived));
-                Some(Next::HoldBack(all.filter(|delivery| !delivery.ticket.is_awaited()).collect()))
-            }
-            Err(PutError::Closed(_)) => Some(Next::End),
+    /// `comes_again`: the broker repeats it after a reconnection, so a full inlet need not keep it.
+    fn put(&mut self, delivery: Delivery, comes_again: bool) -> Next {
+        match self.world.inlet.try_put(delivery) {
+            Ok(()) => Next::Go,
+            Err(PutError::Full(_)) if comes_again => Next::HoldBack(None),
+            Err(PutError::Full(delivery)) => Next::HoldBack(Some(delivery)),
+            Err(PutError::Closed(_)) => Next::End,
         }
     }
 

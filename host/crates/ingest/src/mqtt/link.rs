@@ -27,14 +27,6 @@ pub trait Link: Send + 'static {
     /// Why there is no connection, or none any more.
     fn poll(&mut self) -> impl Future<Output = Result<Happening, String>> + Send;
 
-    /// The next event that is here already: what comes together is handed over together.
-    ///
-    /// # Errors
-    /// As [`Link::poll`].
-    fn take(&mut self) -> Result<Option<Happening>, String> {
-        Ok(None)
-    }
-
     /// Drops the connection and everything that belonged to it: events not yet seen, requests not yet sent.
     fn reset(&mut self);
 
@@ -48,11 +40,6 @@ pub trait Link: Send + 'static {
 pub trait SendAck: Send + Sync + 'static {
     /// False when too many requests wait.
     fn try_ack(&self, packet: u16) -> bool;
-
-    /// The same where no other message waits for its acknowledgement, so that none follows soon.
-    fn try_ack_alone(&self, packet: u16) -> bool {
-        self.try_ack(packet)
-    }
 }
 
 /// What came over the connection.

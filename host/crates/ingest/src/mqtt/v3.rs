@@ -48,19 +48,15 @@ impl link::Link for Link {
 
     async fn poll(&mut self) -> Result<Happening, String> {
         match self.events.poll().await {
-            Ok(event) => Ok(of(event)),
+            Ok(Event::Incoming(packet)) => Ok(happening(packet)),
+            Ok(Event::Outgoing(_)) => Ok(Happening::Other),
             Err(ConnectionError::ConnectionRefused(code)) => Err(refusal(code)),
             Err(error) => Err(error.to_string()),
         }
     }
 
-    fn take(&mut self) -> Result<Option<Happening>, String> {
-        Ok(self.events.state.events.pop_front().map(of))
-    }
-
     fn reset(&mut self) {
-        // The client keeps events of the dead connection and a colliding publish over a reconnection; both would be
-        // taken for the new one's.
+        // As in version 5: nothing of the dead connection may be taken for the new one's.
         self.events.state.events.clear();
         self.events.state.collision = None;
         self.events.clean();
@@ -81,13 +77,6 @@ impl link::SendAck for AsyncClient {
     fn try_ack(&self, packet: u16) -> bool {
         let publish = Publish { pkid: packet, ..Publish::new("", QoS::AtLeastOnce, Vec::new()) };
         Self::try_ack(self, &publish).is_ok()
-    }
-}
-
-fn of(event: Event) -> Happening {
-    match event {
-        Event::Incoming(packet) => happening(packet),
-        Event::Outgoing(_) => Happening::Other,
     }
 }
 
