@@ -34,6 +34,15 @@ pub struct Recorded<'a> {
     pub digest: [u8; 32],
 }
 
+impl<'a> Recorded<'a> {
+    /// A record that an engine has just made. `observed` is what its payload holds, where it was observed.
+    #[must_use]
+    pub fn new(row: &JournalRow, observed: Option<&'a Input>) -> Self {
+        let digest = Sha256::digest(&row.payload).into();
+        Self { sequence: row.sequence, at: row.at, begins: row.begins, kind: row.kind, observed, digest }
+    }
+}
+
 /// Where a replay parted from the journal.
 #[derive(Debug, thiserror::Error)]
 pub enum Difference {

@@ -19,6 +19,7 @@ use crate::triggers::fence::{AreaError, Fence};
 use crate::triggers::times::{Times, TimesError};
 
 /// What an engine is built from.
+#[derive(Clone)]
 pub struct Setup {
     /// At least 1; fixed for the life of an installation.
     pub partitions: u16,

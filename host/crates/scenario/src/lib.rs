@@ -1,5 +1,6 @@
 //! Scenarios: recordings of a rule with what is expected of it, run through the engine in virtual time.
 
+mod agreement;
 mod expectation;
 mod run;
 mod runner;

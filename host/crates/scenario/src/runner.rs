@@ -37,13 +37,16 @@ pub struct Outcome {
     pub file: PathBuf,
     /// Expectations that were met.
     pub expectations: u64,
+    /// The digest of its decisions, which each other way of running it gave too; none where it failed.
+    pub digest: Option<String>,
     pub failure: Option<Failure>,
 }
 
 /// The first difference of a scenario.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Failure {
-    /// Of the expectation; the last line of the file where a decision is left at its end.
+    /// Of the expectation; the last line of the file where a decision is left at its end; of the last line before it
+    /// where a decision depends on how the lines are run.
     pub line: u64,
     pub what: String,
     /// What stands in the line; none where nothing was expected.
@@ -73,7 +76,8 @@ pub enum Error {
 }
 
 impl Runner {
-    /// Runs one scenario up to its first difference.
+    /// Runs one scenario up to its first difference. Where there is none it is run again in other turns, with more
+    /// partitions and from its own journals, and must give the same.
     ///
     /// # Errors
     /// Everything that is wrong with the deployment; a line that cannot be read.
@@ -81,8 +85,14 @@ impl Runner {
         let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let (setup, map) = self.setup(&name)?;
         let mut run = Run::new(Stage::new(setup, map, Persistence::DecisionsOnly)?);
-        let failure = run.find_difference(file)?;
-        Ok(Outcome { name, file: file.to_owned(), expectations: run.expectations, failure })
+        let (digest, failure) = match run.find_difference(file)? {
+            Some(failure) => (None, Some(failure)),
+            None => match self.agree(&name, file)? {
+                Ok(digest) => (Some(digest), None),
+                Err(failure) => (None, Some(*failure)),
+            },
+        };
+        Ok(Outcome { name, file: file.to_owned(), expectations: run.expectations, digest, failure })
     }
 
     /// The installation of `scenarios/deployment.toml` with the rule deployed in it under this name.

@@ -14,7 +14,7 @@ use crate::Error;
 /// Table and key of a row.
 type Place = (Table, Box<[u8]>);
 
-/// An engine that takes lines of a recording, one turn each.
+/// An engine that takes lines of a recording, in turns of one unless said otherwise.
 pub struct Stage {
     engine: Engine,
     map: DeviceMap,
@@ -40,15 +40,24 @@ impl Stage {
         self.engine.sample(Sampler::Every);
     }
 
-    /// Takes one line and moves the clock to it; what came of that.
+    /// Takes one line as a turn of its own and moves the clock to it; what came of that.
     ///
     /// # Errors
     /// When the line names what does not exist, or lies before the last one.
     pub fn feed(&mut self, line: Line) -> Result<Turn, Error> {
+        self.take(line)?;
+        Ok(self.end_turn())
+    }
+
+    /// Takes one line into the turn that is open.
+    ///
+    /// # Errors
+    /// As [`Stage::feed`].
+    pub(crate) fn take(&mut self, line: Line) -> Result<(), Error> {
         let (number, at) = (line.number, line.received());
         // An export shows timers that fired and deployments that changed; both follow from the other lines.
         if matches!(line.kind, Kind::Timer(_) | Kind::Deployment(_)) {
-            return Ok(Turn::default());
+            return Ok(());
         }
         if at < self.clock {
             return Err(Error::Backwards { line: number, last: self.clock, at });
@@ -60,9 +69,13 @@ impl Stage {
         }
         self.engine.advance(at);
         self.clock = at;
+        Ok(())
+    }
+
+    pub(crate) fn end_turn(&mut self) -> Turn {
         let turn = self.engine.finish();
         self.keep(&turn);
-        Ok(turn)
+        turn
     }
 
     /// Drops the engine and starts another from what was committed, as a host does after its machine was switched off.

@@ -1,13 +1,15 @@
 //! Scenarios through the engine, with a rule in native code.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use config::Manifest;
 use model::deployment::PackageDigest;
 use model::effect::{Command, Effect, Proposal, Target};
 use model::event::Cause;
 use model::guest::{Failure as GuestFailure, Handled, Host, Instance, Level, Program, Stop, Validated};
-use model::{Event, Value};
+use model::{Event, Name, Value};
 
 use super::*;
 
@@ -32,19 +34,62 @@ impl Instance for Lamp {
             let result = Err(GuestFailure::Stopped(Stop::Trap, "unreachable".to_owned()));
             return Handled { host, result, fuel: 0 };
         }
-        let command = Command {
-            target: Target::Role("lamp".into()),
-            action: "on".into(),
-            arguments: Vec::new(),
-            priority: None,
-            hold: None,
-            expires_at: None,
-            only_if: Vec::new(),
-            attributes: Vec::new(),
-        };
-        let proposal = Proposal { effect: Effect::Command(command), tag: None, because: None, attributes: Vec::new() };
-        Handled { host, result: Ok(vec![proposal]), fuel: 0 }
+        Handled { host, result: Ok(vec![on(None)]), fuel: 0 }
     }
+}
+
+/// Counts the events that it has seen where no rule may keep anything.
+enum Counting {
+    /// In the memory of an instance.
+    InInstance(u64),
+    /// Beside all instances.
+    Outside(Arc<AtomicU64>),
+    /// Beside all instances, from zero each time that its settings are looked at, which is once an engine.
+    InEngine(Arc<AtomicU64>),
+}
+
+impl Program for Counting {
+    fn instantiate(&self) -> Result<Box<dyn Instance>, GuestFailure> {
+        Ok(Box::new(match self {
+            Self::InInstance(_) => Self::InInstance(0),
+            Self::Outside(count) => Self::Outside(Arc::clone(count)),
+            Self::InEngine(count) => Self::InEngine(Arc::clone(count)),
+        }))
+    }
+}
+
+impl Instance for Counting {
+    fn validate(&mut self, _: &str, host: Box<dyn Host>) -> Validated {
+        if let Self::InEngine(count) = self {
+            count.store(0, Ordering::Relaxed);
+        }
+        Validated { host, result: Ok(()) }
+    }
+
+    fn handle(&mut self, _: &Event, host: Box<dyn Host>) -> Handled {
+        let count = match self {
+            Self::InInstance(count) => {
+                *count += 1;
+                *count
+            }
+            Self::Outside(count) | Self::InEngine(count) => count.fetch_add(1, Ordering::Relaxed),
+        };
+        Handled { host, result: Ok(vec![on(Some(format!("event {count}").into()))]), fuel: 0 }
+    }
+}
+
+fn on(because: Option<Name>) -> Proposal {
+    let command = Command {
+        target: Target::Role("lamp".into()),
+        action: "on".into(),
+        arguments: Vec::new(),
+        priority: None,
+        hold: None,
+        expires_at: None,
+        only_if: Vec::new(),
+        attributes: Vec::new(),
+    };
+    Proposal { effect: Effect::Command(command), tag: None, because, attributes: Vec::new() }
 }
 
 const MANIFEST: &str = r#"
@@ -52,9 +97,10 @@ const MANIFEST: &str = r#"
 id = "lamp"
 version = "1.0.0"
 description = "Switches the lamp on at each reading"
-key = "one"
+key = "device"
 [roles.probe]
 capabilities = ["temperature"]
+many = true
 [roles.lamp]
 capabilities = ["switch"]
 [[trigger]]
@@ -72,11 +118,16 @@ id = "fridge"
 kind = "thermometer"
 source = { topic = "fridge", readings = { temperature = { path = "/t", unit = "Cel" } } }
 [[device]]
+id = "truck"
+kind = "thermometer"
+site = "truck"
+source = { topic = "truck", readings = { temperature = { path = "/t", unit = "Cel" } } }
+[[device]]
 id = "lamp"
 kind = "switch"
 commands = { on = { capability = "switch", value = true, topic = "lamp/set", payload = "ON" } }
 [roles]
-probe = ["fridge"]
+probe = ["fridge", "truck"]
 lamp = ["lamp"]
 [grants]
 commands = ["lamp:on"]
@@ -88,17 +139,24 @@ const ON: &str = r#"{"expect":{"effect":{"kind":"command","action":"on","device"
 const NOTHING: &str = r#"{"expect":"nothing"}"#;
 
 fn run(lines: &[&str]) -> Result<Outcome, Error> {
+    with_file(lines, |file| runner(Lamp, MANIFEST).run(file))
+}
+
+fn with_file<T>(lines: &[&str], run: impl FnOnce(&Path) -> T) -> T {
     let folder = tempfile::tempdir().expect("a folder for the scenario");
     let file = folder.path().join("small.jsonl");
     std::fs::write(&file, lines.join("\n")).expect("the scenario is written");
-    let runner = Runner {
-        manifest: Manifest::parse(MANIFEST, "rule.toml").expect("a good manifest"),
+    run(&file)
+}
+
+fn runner(program: impl Program + 'static, manifest: &str) -> Runner {
+    Runner {
+        manifest: Manifest::parse(manifest, "rule.toml").expect("a good manifest"),
         digest: PackageDigest([0; 32]),
-        program: Arc::new(Lamp),
+        program: Arc::new(program),
         deployment: DEPLOYMENT.to_owned(),
         file: "deployment.toml".into(),
-    };
-    runner.run(&file)
+    }
 }
 
 /// Where and why the scenario fails.
@@ -110,6 +168,7 @@ fn failure(lines: &[&str]) -> Option<(u64, String)> {
 fn a_scenario_whose_expectations_are_met_is_ok() {
     let outcome = run(&[NOTHING, COLD, ON, NOTHING]).expect("a scenario that can be run");
     assert_eq!((outcome.failure, outcome.expectations, &*outcome.name), (None, 3, "small"));
+    assert!(outcome.digest.is_some_and(|digest| digest.starts_with("sha256:")));
 }
 
 #[test]
@@ -146,4 +205,44 @@ fn lines_that_cannot_be_run_are_errors_with_their_number() {
     assert_eq!(error(&[HOT, COLD]), "line 2: time goes back from 2026-01-12T08:01:00Z to 2026-01-12T08:00:00Z");
     assert!(error(&[&COLD.replace("fridge", "frigde")]).contains("unknown device `frigde`"));
     assert!(error(&["{"]).starts_with("line 1: "));
+}
+
+/// Line and text of what a rule that counts disagrees in, and the paths that differ.
+fn disagreement(program: Counting, manifest: &str) -> (u64, String, Vec<String>) {
+    let other = COLD.replace("08:00:00", "08:00:30").replace("fridge", "truck");
+    let found = with_file(&[COLD, ON, &other, HOT], |file| runner(program, manifest).agree("small", file));
+    let failure = found.expect("a scenario that can be run").expect_err("a difference");
+    (failure.line, failure.what, failure.differences.into_iter().map(|difference| difference.path).collect())
+}
+
+#[test]
+fn a_rule_that_keeps_something_over_a_turn_disagrees_where_turns_are_longer() {
+    let (line, what, paths) = disagreement(Counting::InInstance(0), MANIFEST);
+    let with = "the decisions depend on how the lines are run: with 1 partition and 7 lines a turn there is another";
+    // The second event of the longer turn.
+    assert_eq!((line, &*what, &*paths), (3, with, &["because".to_owned()][..]));
+}
+
+#[test]
+fn a_rule_that_keeps_something_beside_partitions_disagrees_where_there_are_more() {
+    let (line, what, paths) = disagreement(Counting::InEngine(Arc::default()), MANIFEST);
+    let with = "the run's own journal, with 16 partitions and 1 line a turn, gives another decision";
+    assert_eq!((line, &*what, &*paths), (3, with, &["because".to_owned()][..]));
+}
+
+#[test]
+fn a_rule_that_keeps_something_outside_disagrees_with_its_own_journal() {
+    let (line, what, _) = disagreement(Counting::Outside(Arc::default()), MANIFEST);
+    let (own, _) = what.split_once(':').unwrap_or((&what, ""));
+    assert!(own.starts_with("the run's own journal, with 1 partition and 1 line a turn"), "{what}");
+    assert_eq!(line, 1);
+}
+
+#[test]
+fn what_a_scenario_does_not_agree_in_is_its_failure() {
+    let outcome = with_file(&[COLD, ON, NOTHING], |file| runner(Counting::Outside(Arc::default()), MANIFEST).run(file));
+    let outcome = outcome.expect("a scenario that can be run");
+    let failure = outcome.failure.expect("a difference");
+    assert!(failure.what.contains("own journal"), "{}", failure.what);
+    assert_eq!((failure.line, outcome.expectations, outcome.digest), (1, 2, None));
 }

@@ -58,6 +58,11 @@ impl Test {
                 json!({"rule": rule, "digest": digest.to_string(), "scenarios": scenarios, "failed": failed}),
             );
         }
+        if !self.json && failed == 0 {
+            output::print(
+                "the same in turns of 1, 7 and 256 lines, with 1 and 16 partitions, and from each run's journal",
+            );
+        }
         if failed > 0 {
             bail!("{failed} of {} scenarios failed", outcomes.len());
         }
@@ -159,6 +164,7 @@ fn as_json(outcome: &Outcome) -> Json {
         "file": outcome.file.display().to_string(),
         "ok": outcome.failure.is_none(),
         "expectations": outcome.expectations,
+        "digest": outcome.digest,
         "failure": failure,
     })
 }

@@ -1,6 +1,5 @@
 //! Exact replay: whatever a run did, its journal alone gives the same again, partition by partition.
 
-use sha2::{Digest as _, Sha256};
 use store::{Commit, JournalRow, Table};
 
 use super::effects::command_rule;
@@ -115,15 +114,7 @@ pub(super) fn feed(exact: &mut Exact, rows: &[JournalRow]) -> Result<Vec<Decisio
     let mut decisions = Vec::new();
     for row in rows {
         let input: Option<Input> = row.observed.then(|| crate::rows::decode("journal", &row.payload).expect("our own"));
-        let record = Recorded {
-            sequence: row.sequence,
-            at: row.at,
-            begins: row.begins,
-            kind: row.kind,
-            observed: input.as_ref(),
-            digest: Sha256::digest(&row.payload).into(),
-        };
-        exact.take(&record, None)?;
+        exact.take(&Recorded::new(row, input.as_ref()), None)?;
         decisions.extend(exact.decisions());
     }
     exact.finish()?;
