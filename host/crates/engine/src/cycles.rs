@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use model::topic::overlap;
 use model::trigger::Kind;
 use model::{Capability, DeviceNo, Name};
 
@@ -110,34 +111,4 @@ fn edges(plan: &Plan) -> Edges {
         }
     }
     edges
-}
-
-/// Whether some topic matches both filters.
-fn overlap(a: &str, b: &str) -> bool {
-    let (mut a, mut b) = (a.split('/'), b.split('/'));
-    loop {
-        match (a.next(), b.next()) {
-            (Some("#"), _) | (_, Some("#")) | (None, None) => return true,
-            (Some(x), Some(y)) if x == y || x == "+" || y == "+" => {}
-            _ => return false,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn filters_overlap_where_one_topic_matches_both() {
-        for (a, b, expected) in [
-            ("a/+", "+/b", true),
-            ("a/#", "a", true),
-            ("a/b", "a/b/c", false),
-            ("a/+/c", "a/b/#", true),
-            ("a/b", "a/c", false),
-        ] {
-            assert_eq!((overlap(a, b), overlap(b, a)), (expected, expected), "{a} and {b}");
-        }
-    }
 }

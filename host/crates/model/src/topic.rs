@@ -102,7 +102,9 @@ mod tests {
             ("a/+", "+/b", true),
             ("a/#", "a", true),
             ("a/b", "a/c", false),
+            ("a/b", "a/b/c", false),
             ("a/+/c", "a/b", false),
+            ("a/+/c", "a/b/#", true),
             ("#", "$SYS/x", false),
         ] {
             assert_eq!(overlap(a, b), expected, "{a} and {b}");
