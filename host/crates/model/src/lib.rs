@@ -4,6 +4,7 @@
 //! wire format, the store or the sandbox. The words are those of the glossary in `host/ARCHITECTURE.md`.
 
 pub mod area;
+pub mod border;
 pub mod capability;
 pub mod configuration;
 pub mod decision;

@@ -3,7 +3,7 @@
 //! Each call has a price, and each byte that it carries; nothing here waits.
 
 use model::guest::{Civil, Level, Pass};
-use model::{Instant, Span, limits};
+use model::{Instant, Span, border};
 use wasmtime::Result;
 
 use crate::bindings::pointsman::rules::{calendar, chance, devices, people, settings, state, telemetry, types};
@@ -71,9 +71,6 @@ impl state::Host for State {
         let value = lift::value(&name, value)?;
         let expires_at = expires_at.map(|at| lift::instant("expires-at", at)).transpose()?;
         let host = self.call(name.len() + value.weight())?;
-        if name.len() > limits::NAME_BYTES || value.weight() > limits::STATE_VALUE_BYTES {
-            return Ok(Err(state::Problem::TooLarge));
-        }
         Ok(host.set(&name, value, expires_at).map_err(lower::state_problem))
     }
 
@@ -140,9 +137,7 @@ impl telemetry::Host for State {
     }
 
     fn observe(&mut self, name: String, sample: f64) -> Result<()> {
-        if !sample.is_finite() {
-            return Err(Refused::Output(format!("`{name}` observes {sample}, which is no finite number")).into());
-        }
+        let sample = border::sample(&name, sample).map_err(Refused::Output)?;
         self.call(name.len())?.observe(&name, sample);
         Ok(())
     }

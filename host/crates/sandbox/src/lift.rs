@@ -1,226 +1,150 @@
-//! The border on the way out: a guest's proposals become the engine's, or the reason why they may not.
-//!
-//! A guest can return anything that its types allow. What passes here is finite, exact, of bounded size, and within
-//! the ranges that the contract states; the engine does not look again.
+//! From a component's types to the engine's: what a guest hands over, once [`model::border`] lets it pass.
 
 use model::effect::{
     Audience, Check, Command, Comparison, Emission, Notification, Overdue, Relinquishment, Target, Timer, Urgency,
 };
 use model::event::{Custom, Message};
-use model::value::{INTEGER_MAX, Position};
-use model::{Attributes, Effect, Instant, Name, Proposal, Span, Value, limits};
+use model::value::Position;
+use model::{Attributes, Effect, Instant, Name, Proposal, Span, Value, border};
 
 use crate::bindings::pointsman::rules::types as wit;
 use crate::stop::Refused;
 
-/// All proposals of one answer, at most `effects_max` of them and [`limits::WRITES_PER_EVENT`] bytes.
+/// All proposals of one answer.
 pub(crate) fn proposals(answer: Vec<wit::Proposal>, effects_max: usize) -> Result<Vec<Proposal>, Refused> {
-    if answer.len() > effects_max {
-        return Err(Refused::Output(format!("{} effects from one event, at most {effects_max}", answer.len())));
-    }
-    let mut border = Border { left: limits::WRITES_PER_EVENT };
-    let lift = |(index, proposal)| {
-        border.proposal(proposal).map_err(|why| Refused::Output(format!("effect {}: {why}", index + 1)))
-    };
-    answer.into_iter().enumerate().map(lift).collect()
+    border::proposals(answer.into_iter().map(proposal), effects_max).map_err(Refused::Output)
 }
 
 /// One value that a guest hands over outside of an answer.
 pub(crate) fn value(what: &str, value: wit::ValueResult) -> Result<Value, Refused> {
-    Border { left: limits::CALL_BYTES }.value(what, value).map_err(Refused::Output)
+    border::value(what, plain(value)).map_err(Refused::Output)
 }
 
-/// Fields of a log line. A log shows what there is: an unsound number becomes text.
+/// Fields of a log line.
 pub(crate) fn fields(fields: wit::AttributesResult) -> Attributes {
-    let lift = |(name, value): (String, _)| {
-        let value = plain(value);
-        let value = if value.is_sound() { value } else { Value::text(value.to_string()) };
-        (Name::from(name), value)
-    };
-    fields.into_iter().map(lift).collect()
+    border::fields(attributes(fields))
 }
 
 pub(crate) fn instant(what: &str, at: i64) -> Result<Instant, Refused> {
-    exact_instant(what, at).map_err(Refused::Output)
+    border::instant(what, Instant(at)).map_err(Refused::Output)
 }
 
-/// What may still cross in one answer.
-struct Border {
-    left: usize,
+fn proposal(proposal: wit::Proposal) -> Proposal {
+    Proposal {
+        effect: effect(proposal.effect),
+        tag: proposal.tag.map(Name::from),
+        because: proposal.because.map(Name::from),
+        attributes: attributes(proposal.attributes),
+    }
 }
 
-/// Why something may not cross, naming the field.
-type Crossing<T> = Result<T, String>;
-
-impl Border {
-    fn proposal(&mut self, proposal: wit::Proposal) -> Crossing<Proposal> {
-        Ok(Proposal {
-            effect: self.effect(proposal.effect)?,
-            tag: self.optional_name("tag", proposal.tag)?,
-            because: proposal.because.map(|text| self.text("because", text)).transpose()?,
-            attributes: self.attributes("attributes", proposal.attributes)?,
-        })
-    }
-
-    fn effect(&mut self, effect: wit::Effect) -> Crossing<Effect> {
-        Ok(match effect {
-            wit::Effect::Command(command) => Effect::Command(self.command(command)?),
-            wit::Effect::Relinquish(relinquish) => Effect::Relinquish(Relinquishment {
-                target: self.target(relinquish.target)?,
-                capability: self.name("capability", relinquish.capability)?,
-            }),
-            wit::Effect::Notification(notification) => Effect::Notification(self.notification(notification)?),
-            wit::Effect::SetTimer(timer) => Effect::SetTimer(self.timer(timer)?),
-            wit::Effect::CancelTimer(name) => Effect::CancelTimer(self.name("timer", name)?),
-            wit::Effect::Cancel(tag) => Effect::Cancel(self.name("tag", tag)?),
-            wit::Effect::Publish(message) => Effect::Publish(self.message(message)?),
-            wit::Effect::Emit(emission) => Effect::Emit(Emission {
-                name: self.name("name", emission.name)?,
-                key: self.optional_name("key", emission.key)?,
-                device: self.optional_name("device", emission.device)?,
-                attributes: self.attributes("attributes", emission.attributes)?,
-            }),
-            wit::Effect::Other(custom) => Effect::Other(Custom {
-                name: self.name("name", custom.name)?,
-                attributes: self.attributes("attributes", custom.attributes)?,
-            }),
-        })
-    }
-
-    fn command(&mut self, command: wit::Command) -> Crossing<Command> {
-        if let Some(priority) = command.priority.filter(|priority| !(1..=16).contains(priority)) {
-            return Err(format!("`priority` is {priority}, expected 1 to 16"));
+fn effect(effect: wit::Effect) -> Effect {
+    match effect {
+        wit::Effect::Command(it) => Effect::Command(command(it)),
+        wit::Effect::Relinquish(it) => {
+            Effect::Relinquish(Relinquishment { target: target(it.target), capability: Name::from(it.capability) })
         }
-        Ok(Command {
-            target: self.target(command.target)?,
-            action: self.name("action", command.action)?,
-            arguments: self.attributes("arguments", command.arguments)?,
-            priority: command.priority,
-            hold: command.hold.map(|span| exact_span("hold", span)).transpose()?,
-            expires_at: optional_instant("expires-at", command.expires_at)?,
-            only_if: command.only_if.into_iter().map(|check| self.check(check)).collect::<Crossing<_>>()?,
-            attributes: self.attributes("attributes", command.attributes)?,
-        })
-    }
-
-    fn check(&mut self, check: wit::Check) -> Crossing<Check> {
-        Ok(Check {
-            capability: self.name("only-if", check.capability)?,
-            comparison: match check.comparison {
-                wit::Comparison::Equal => Comparison::Equal,
-                wit::Comparison::NotEqual => Comparison::NotEqual,
-                wit::Comparison::Less => Comparison::Less,
-                wit::Comparison::AtMost => Comparison::AtMost,
-                wit::Comparison::Greater => Comparison::Greater,
-                wit::Comparison::AtLeast => Comparison::AtLeast,
-            },
-            value: self.value("only-if", check.value)?,
-        })
-    }
-
-    fn target(&mut self, target: wit::TargetResult) -> Crossing<Target> {
-        Ok(match target {
-            wit::TargetResult::Role(role) => Target::Role(self.name("role", role)?),
-            wit::TargetResult::Device(device) => Target::Device(self.name("device", device)?),
-        })
-    }
-
-    fn notification(&mut self, notification: wit::Notification) -> Crossing<Notification> {
-        Ok(Notification {
-            template: self.name("template", notification.template)?,
-            to: match notification.to {
-                wit::Audience::Subject(subject) => Audience::Subject(self.name("subject", subject)?),
-                wit::Audience::OwnerOf(device) => Audience::OwnerOf(self.name("owner-of", device)?),
-                wit::Audience::Segment(segment) => Audience::Segment(self.name("segment", segment)?),
-                wit::Audience::Group(group) => Audience::Group(self.name("group", group)?),
-                wit::Audience::Other(other) => Audience::Other(self.name("to", other)?),
-            },
-            parameters: self.attributes("parameters", notification.parameters)?,
-            urgency: match notification.urgency {
-                wit::Urgency::Background => Urgency::Background,
-                wit::Urgency::Normal => Urgency::Normal,
-                wit::Urgency::Urgent => Urgency::Urgent,
-            },
-            dedupe: self.optional_name("dedupe", notification.dedupe)?,
-            not_before: optional_instant("not-before", notification.not_before)?,
-            expires_at: optional_instant("expires-at", notification.expires_at)?,
-            attributes: self.attributes("attributes", notification.attributes)?,
-        })
-    }
-
-    fn timer(&mut self, timer: wit::Timer) -> Crossing<Timer> {
-        Ok(Timer {
-            name: self.name("timer", timer.name)?,
-            due: exact_instant("due", timer.due)?,
-            overdue: match timer.overdue {
-                wit::Overdue::Fire => Overdue::Fire,
-                wit::Overdue::FireWithin(span) => Overdue::FireWithin(exact_span("fire-within", span)?),
-                wit::Overdue::Skip => Overdue::Skip,
-            },
-            payload: timer.payload.map(|payload| self.value("payload", payload)).transpose()?,
-            attributes: self.attributes("attributes", timer.attributes)?,
-        })
-    }
-
-    fn message(&mut self, message: wit::MessageResult) -> Crossing<Message> {
-        self.take("payload", message.payload.len())?;
-        Ok(Message {
-            topic: self.text("topic", message.topic)?,
-            payload: message.payload.into(),
-            content_type: self.optional_name("content-type", message.content_type)?,
-            retained: message.retained,
-            attributes: self.attributes("attributes", message.attributes)?,
-        })
-    }
-
-    fn attributes(&mut self, what: &str, attributes: wit::AttributesResult) -> Crossing<Attributes> {
-        let mut lifted = Vec::with_capacity(attributes.len());
-        for (name, value) in attributes {
-            let name = self.name(what, name)?;
-            let value = self.value(&name, value).map_err(|why| format!("{what}: {why}"))?;
-            lifted.push((name, value));
-        }
-        Ok(lifted)
-    }
-
-    fn value(&mut self, what: &str, value: wit::ValueResult) -> Crossing<Value> {
-        let value = plain(value);
-        self.take(what, value.weight())?;
-        match &value {
-            sound if sound.is_sound() => Ok(value),
-            Value::Integer(integer) => {
-                Err(format!("`{what}` is {integer}, beyond ±{INTEGER_MAX}, which not every language keeps exact"))
-            }
-            Value::Number(number) => Err(format!("`{what}` is {number}, which is no finite number")),
-            other => Err(format!("`{what}` is {other}, which is no position on Earth")),
+        wit::Effect::Notification(it) => Effect::Notification(notification(it)),
+        wit::Effect::SetTimer(it) => Effect::SetTimer(timer(it)),
+        wit::Effect::CancelTimer(name) => Effect::CancelTimer(Name::from(name)),
+        wit::Effect::Cancel(tag) => Effect::Cancel(Name::from(tag)),
+        wit::Effect::Publish(it) => Effect::Publish(message(it)),
+        wit::Effect::Emit(it) => Effect::Emit(Emission {
+            name: Name::from(it.name),
+            key: it.key.map(Name::from),
+            device: it.device.map(Name::from),
+            attributes: attributes(it.attributes),
+        }),
+        wit::Effect::Other(it) => {
+            Effect::Other(Custom { name: Name::from(it.name), attributes: attributes(it.attributes) })
         }
     }
+}
 
-    fn optional_name(&mut self, what: &str, name: Option<String>) -> Crossing<Option<Name>> {
-        name.map(|name| self.name(what, name)).transpose()
+fn command(command: wit::Command) -> Command {
+    Command {
+        target: target(command.target),
+        action: Name::from(command.action),
+        arguments: attributes(command.arguments),
+        priority: command.priority,
+        hold: command.hold.map(Span),
+        expires_at: command.expires_at.map(Instant),
+        only_if: command.only_if.into_iter().map(check).collect(),
+        attributes: attributes(command.attributes),
     }
+}
 
-    fn name(&mut self, what: &str, name: String) -> Crossing<Name> {
-        if name.len() > limits::NAME_BYTES {
-            return Err(format!("`{what}` has a name of {} bytes, at most {}", name.len(), limits::NAME_BYTES));
-        }
-        self.text(what, name)
+fn check(check: wit::Check) -> Check {
+    Check {
+        capability: Name::from(check.capability),
+        comparison: match check.comparison {
+            wit::Comparison::Equal => Comparison::Equal,
+            wit::Comparison::NotEqual => Comparison::NotEqual,
+            wit::Comparison::Less => Comparison::Less,
+            wit::Comparison::AtMost => Comparison::AtMost,
+            wit::Comparison::Greater => Comparison::Greater,
+            wit::Comparison::AtLeast => Comparison::AtLeast,
+        },
+        value: plain(check.value),
     }
+}
 
-    fn text(&mut self, what: &str, text: String) -> Crossing<Name> {
-        self.take(what, text.len())?;
-        Ok(Name::from(text))
+fn target(target: wit::TargetResult) -> Target {
+    match target {
+        wit::TargetResult::Role(role) => Target::Role(Name::from(role)),
+        wit::TargetResult::Device(device) => Target::Device(Name::from(device)),
     }
+}
 
-    fn take(&mut self, what: &str, bytes: usize) -> Crossing<()> {
-        match self.left.checked_sub(bytes) {
-            Some(left) => {
-                self.left = left;
-                Ok(())
-            }
-            None => Err(format!("with `{what}` it is more than {} bytes for one event", limits::WRITES_PER_EVENT)),
-        }
+fn notification(notification: wit::Notification) -> Notification {
+    Notification {
+        template: Name::from(notification.template),
+        to: match notification.to {
+            wit::Audience::Subject(subject) => Audience::Subject(Name::from(subject)),
+            wit::Audience::OwnerOf(device) => Audience::OwnerOf(Name::from(device)),
+            wit::Audience::Segment(segment) => Audience::Segment(Name::from(segment)),
+            wit::Audience::Group(group) => Audience::Group(Name::from(group)),
+            wit::Audience::Other(other) => Audience::Other(Name::from(other)),
+        },
+        parameters: attributes(notification.parameters),
+        urgency: match notification.urgency {
+            wit::Urgency::Background => Urgency::Background,
+            wit::Urgency::Normal => Urgency::Normal,
+            wit::Urgency::Urgent => Urgency::Urgent,
+        },
+        dedupe: notification.dedupe.map(Name::from),
+        not_before: notification.not_before.map(Instant),
+        expires_at: notification.expires_at.map(Instant),
+        attributes: attributes(notification.attributes),
     }
+}
+
+fn timer(timer: wit::Timer) -> Timer {
+    Timer {
+        name: Name::from(timer.name),
+        due: Instant(timer.due),
+        overdue: match timer.overdue {
+            wit::Overdue::Fire => Overdue::Fire,
+            wit::Overdue::FireWithin(span) => Overdue::FireWithin(Span(span)),
+            wit::Overdue::Skip => Overdue::Skip,
+        },
+        payload: timer.payload.map(plain),
+        attributes: attributes(timer.attributes),
+    }
+}
+
+fn message(message: wit::MessageResult) -> Message {
+    Message {
+        topic: Name::from(message.topic),
+        payload: message.payload.into(),
+        content_type: message.content_type.map(Name::from),
+        retained: message.retained,
+        attributes: attributes(message.attributes),
+    }
+}
+
+fn attributes(attributes: wit::AttributesResult) -> Attributes {
+    attributes.into_iter().map(|(name, value)| (Name::from(name), plain(value))).collect()
 }
 
 fn plain(value: wit::ValueResult) -> Value {
@@ -234,28 +158,6 @@ fn plain(value: wit::ValueResult) -> Value {
             Value::Position(Position { latitude: p.latitude, longitude: p.longitude, accuracy: p.accuracy })
         }
         wit::ValueResult::Json(text) => Value::Json(Name::from(text)),
-    }
-}
-
-fn optional_instant(what: &str, at: Option<i64>) -> Crossing<Option<Instant>> {
-    at.map(|at| exact_instant(what, at)).transpose()
-}
-
-/// Instants of years that can be written with four digits.
-fn exact_instant(what: &str, at: i64) -> Crossing<Instant> {
-    let at = Instant(at);
-    if (Instant::MIN..=Instant::MAX).contains(&at) {
-        Ok(at)
-    } else {
-        Err(format!("`{what}` is {} us since 1970, outside of the years 1 to 9999", at.0))
-    }
-}
-
-fn exact_span(what: &str, span: u64) -> Crossing<Span> {
-    if span <= INTEGER_MAX as u64 {
-        Ok(Span(span))
-    } else {
-        Err(format!("`{what}` is {span} us, longer than {INTEGER_MAX} us"))
     }
 }
 

@@ -1,82 +1,71 @@
-//! From the SDK's vocabulary to the engine's: proposals, or the reason why the border of the sandbox would not let them
-//! pass. The engine does not look again, so what is no sound value must not get there.
+//! From the SDK's vocabulary to the engine's. What may pass is asked of [`model::border`], as the sandbox does.
 
 use model::effect::{self, Effect};
 use model::event::{Custom, Message};
-use model::{Attributes, Instant, Name, Span, Value, limits};
+use model::{Attributes, Instant, Name, Span, Value, border};
 use pointsman_sdk::effect as sdk;
 use pointsman_sdk::value as given;
 
-/// Why something may not pass, naming the field.
-type Crossing<T> = Result<T, String>;
-
 /// All proposals of one event.
-pub(crate) fn proposals(proposals: Vec<sdk::Proposal>, effects_max: usize) -> Crossing<Vec<model::Proposal>> {
-    if proposals.len() > effects_max {
-        return Err(format!("{} effects from one event, at most {effects_max}", proposals.len()));
-    }
-    let lower = |(index, it)| proposal(it).map_err(|why| format!("effect {}: {why}", index + 1));
-    proposals.into_iter().enumerate().map(lower).collect()
+pub(crate) fn proposals(proposals: Vec<sdk::Proposal>, effects_max: usize) -> border::Crossing<Vec<model::Proposal>> {
+    border::proposals(proposals.into_iter().map(proposal), effects_max)
 }
 
-fn proposal(it: sdk::Proposal) -> Crossing<model::Proposal> {
-    Ok(model::Proposal {
-        effect: effect(it.effect)?,
-        tag: optional_name("tag", it.tag)?,
+fn proposal(it: sdk::Proposal) -> model::Proposal {
+    model::Proposal {
+        effect: effect(it.effect),
+        tag: it.tag.map(Name::from),
         because: it.because.map(Name::from),
-        attributes: attributes("attributes", it.attributes)?,
-    })
+        attributes: attributes(it.attributes),
+    }
 }
 
-fn effect(it: sdk::Effect) -> Crossing<Effect> {
-    Ok(match it {
-        sdk::Effect::Command(it) => Effect::Command(command(it)?),
+fn effect(it: sdk::Effect) -> Effect {
+    match it {
+        sdk::Effect::Command(it) => Effect::Command(command(it)),
         sdk::Effect::Relinquish(it) => Effect::Relinquish(effect::Relinquishment {
-            target: target(it.target)?,
-            capability: name("capability", it.capability)?,
+            target: target(it.target),
+            capability: Name::from(it.capability),
         }),
-        sdk::Effect::Notification(it) => Effect::Notification(notification(it)?),
-        sdk::Effect::SetTimer(it) => Effect::SetTimer(timer(it)?),
-        sdk::Effect::CancelTimer(it) => Effect::CancelTimer(name("timer", it)?),
-        sdk::Effect::Cancel(it) => Effect::Cancel(name("tag", it)?),
+        sdk::Effect::Notification(it) => Effect::Notification(notification(it)),
+        sdk::Effect::SetTimer(it) => Effect::SetTimer(timer(it)),
+        sdk::Effect::CancelTimer(it) => Effect::CancelTimer(Name::from(it)),
+        sdk::Effect::Cancel(it) => Effect::Cancel(Name::from(it)),
         sdk::Effect::Publish(it) => Effect::Publish(Message {
             topic: Name::from(it.topic),
             payload: it.payload.into(),
-            content_type: optional_name("content-type", it.content_type)?,
+            content_type: it.content_type.map(Name::from),
             retained: it.retained,
             attributes: Attributes::new(),
         }),
         sdk::Effect::Emit(it) => Effect::Emit(effect::Emission {
-            name: name("name", it.name)?,
-            key: optional_name("key", it.key)?,
-            device: optional_name("device", it.device)?,
-            attributes: attributes("attributes", it.attributes)?,
+            name: Name::from(it.name),
+            key: it.key.map(Name::from),
+            device: it.device.map(Name::from),
+            attributes: attributes(it.attributes),
         }),
         sdk::Effect::Other(it) => {
-            Effect::Other(Custom { name: name("name", it.name)?, attributes: attributes("attributes", it.attributes)? })
+            Effect::Other(Custom { name: Name::from(it.name), attributes: attributes(it.attributes) })
         }
-    })
+    }
 }
 
-fn command(it: sdk::Command) -> Crossing<effect::Command> {
-    if let Some(priority) = it.priority.filter(|priority| !(1..=16).contains(priority)) {
-        return Err(format!("`priority` is {priority}, expected 1 to 16"));
-    }
-    Ok(effect::Command {
-        target: target(it.target)?,
-        action: name("action", it.action)?,
-        arguments: attributes("arguments", it.arguments)?,
+fn command(it: sdk::Command) -> effect::Command {
+    effect::Command {
+        target: target(it.target),
+        action: Name::from(it.action),
+        arguments: attributes(it.arguments),
         priority: it.priority,
         hold: it.hold.map(|span| Span(span.0)),
-        expires_at: optional_instant("expires-at", it.expires_at)?,
-        only_if: it.only_if.into_iter().map(check).collect::<Crossing<_>>()?,
-        attributes: attributes("attributes", it.attributes)?,
-    })
+        expires_at: it.expires_at.map(instant),
+        only_if: it.only_if.into_iter().map(check).collect(),
+        attributes: attributes(it.attributes),
+    }
 }
 
-fn check(it: sdk::Check) -> Crossing<effect::Check> {
-    Ok(effect::Check {
-        capability: name("only-if", it.capability)?,
+fn check(it: sdk::Check) -> effect::Check {
+    effect::Check {
+        capability: Name::from(it.capability),
         comparison: match it.comparison {
             sdk::Comparison::Equal => effect::Comparison::Equal,
             sdk::Comparison::NotEqual => effect::Comparison::NotEqual,
@@ -85,66 +74,56 @@ fn check(it: sdk::Check) -> Crossing<effect::Check> {
             sdk::Comparison::Greater => effect::Comparison::Greater,
             sdk::Comparison::AtLeast => effect::Comparison::AtLeast,
         },
-        value: value("only-if", it.value)?,
-    })
+        value: plain(it.value),
+    }
 }
 
-fn target(it: sdk::Target) -> Crossing<effect::Target> {
-    Ok(match it {
-        sdk::Target::Role(role) => effect::Target::Role(name("role", role)?),
-        sdk::Target::Device(device) => effect::Target::Device(name("device", device)?),
-    })
+fn target(it: sdk::Target) -> effect::Target {
+    match it {
+        sdk::Target::Role(role) => effect::Target::Role(Name::from(role)),
+        sdk::Target::Device(device) => effect::Target::Device(Name::from(device)),
+    }
 }
 
-fn notification(it: sdk::Notification) -> Crossing<effect::Notification> {
-    Ok(effect::Notification {
-        template: name("template", it.template)?,
+fn notification(it: sdk::Notification) -> effect::Notification {
+    effect::Notification {
+        template: Name::from(it.template),
         to: match it.to {
-            sdk::Audience::Subject(it) => effect::Audience::Subject(name("subject", it)?),
-            sdk::Audience::OwnerOf(it) => effect::Audience::OwnerOf(name("owner-of", it)?),
-            sdk::Audience::Segment(it) => effect::Audience::Segment(name("segment", it)?),
-            sdk::Audience::Group(it) => effect::Audience::Group(name("group", it)?),
-            sdk::Audience::Other(it) => effect::Audience::Other(name("to", it)?),
+            sdk::Audience::Subject(it) => effect::Audience::Subject(Name::from(it)),
+            sdk::Audience::OwnerOf(it) => effect::Audience::OwnerOf(Name::from(it)),
+            sdk::Audience::Segment(it) => effect::Audience::Segment(Name::from(it)),
+            sdk::Audience::Group(it) => effect::Audience::Group(Name::from(it)),
+            sdk::Audience::Other(it) => effect::Audience::Other(Name::from(it)),
         },
-        parameters: attributes("parameters", it.parameters)?,
+        parameters: attributes(it.parameters),
         urgency: match it.urgency {
             sdk::Urgency::Background => effect::Urgency::Background,
             sdk::Urgency::Normal => effect::Urgency::Normal,
             sdk::Urgency::Urgent => effect::Urgency::Urgent,
         },
-        dedupe: optional_name("dedupe", it.dedupe)?,
-        not_before: optional_instant("not-before", it.not_before)?,
-        expires_at: optional_instant("expires-at", it.expires_at)?,
-        attributes: attributes("attributes", it.attributes)?,
-    })
+        dedupe: it.dedupe.map(Name::from),
+        not_before: it.not_before.map(instant),
+        expires_at: it.expires_at.map(instant),
+        attributes: attributes(it.attributes),
+    }
 }
 
-fn timer(it: sdk::Timer) -> Crossing<effect::Timer> {
-    Ok(effect::Timer {
-        name: name("timer", it.name)?,
-        due: instant("due", it.due)?,
+fn timer(it: sdk::Timer) -> effect::Timer {
+    effect::Timer {
+        name: Name::from(it.name),
+        due: instant(it.due),
         overdue: match it.overdue {
             sdk::Overdue::Fire => effect::Overdue::Fire,
             sdk::Overdue::FireWithin(span) => effect::Overdue::FireWithin(Span(span.0)),
             sdk::Overdue::Skip => effect::Overdue::Skip,
         },
-        payload: it.payload.map(|payload| value("payload", payload)).transpose()?,
-        attributes: attributes("attributes", it.attributes)?,
-    })
+        payload: it.payload.map(plain),
+        attributes: attributes(it.attributes),
+    }
 }
 
-fn attributes(what: &str, given: given::Attributes) -> Crossing<Attributes> {
-    let lower = |(label, it): (String, given::Value)| {
-        let label = name(what, label)?;
-        let it = value(&label, it).map_err(|why| format!("{what}: {why}"))?;
-        Ok((label, it))
-    };
-    given.into_iter().map(lower).collect()
-}
-
-fn value(what: &str, given: given::Value) -> Crossing<Value> {
-    let value = plain(given);
-    if value.is_sound() { Ok(value) } else { Err(format!("`{what}` is {value}, which is no sound value")) }
+pub(crate) fn attributes(given: given::Attributes) -> Attributes {
+    given.into_iter().map(|(name, value)| (Name::from(name), plain(value))).collect()
 }
 
 /// A value as it is, sound or not.
@@ -164,23 +143,6 @@ pub(crate) fn plain(value: given::Value) -> Value {
     }
 }
 
-fn optional_name(what: &str, given: Option<String>) -> Crossing<Option<Name>> {
-    given.map(|given| name(what, given)).transpose()
-}
-
-fn name(what: &str, given: String) -> Crossing<Name> {
-    if given.len() > limits::NAME_BYTES {
-        return Err(format!("`{what}` has a name of {} bytes, at most {}", given.len(), limits::NAME_BYTES));
-    }
-    Ok(Name::from(given))
-}
-
-fn optional_instant(what: &str, at: Option<pointsman_sdk::Instant>) -> Crossing<Option<Instant>> {
-    at.map(|at| instant(what, at)).transpose()
-}
-
-fn instant(what: &str, at: pointsman_sdk::Instant) -> Crossing<Instant> {
-    let at = Instant(at.0);
-    let written = (Instant::MIN..=Instant::MAX).contains(&at);
-    if written { Ok(at) } else { Err(format!("`{what}` is {} us since 1970, outside of the years 1 to 9999", at.0)) }
+fn instant(at: pointsman_sdk::Instant) -> Instant {
+    Instant(at.0)
 }

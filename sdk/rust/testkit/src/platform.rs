@@ -1,5 +1,8 @@
 //! The engine's world as the SDK's platform: what the sandbox's imports are to a component.
 
+use std::panic::resume_unwind;
+
+use model::border::{self, Crossing};
 use model::guest;
 use pointsman_sdk::host::{Civil, HistoryProblem, Known, Level, Pass, StateProblem, Summary};
 use pointsman_sdk::native::Platform;
@@ -56,8 +59,9 @@ impl Platform for Lent {
     }
 
     fn set(&mut self, name: &str, value: Value, expires_at: Option<Instant>) -> Result<(), StateProblem> {
-        let expires_at = expires_at.map(|at| model::Instant(at.0));
-        self.0.set(name, lower::plain(value), expires_at).map_err(|problem| match problem {
+        let value = crossed(border::value(name, lower::plain(value)));
+        let expires_at = expires_at.map(|at| crossed(border::instant("expires-at", model::Instant(at.0))));
+        self.0.set(name, value, expires_at).map_err(|problem| match problem {
             guest::StateProblem::TooLarge => StateProblem::TooLarge,
             guest::StateProblem::OverQuota => StateProblem::OverQuota,
         })
@@ -72,7 +76,7 @@ impl Platform for Lent {
     }
 
     fn local(&self, at: Instant, zone: &str) -> Option<Civil> {
-        let civil = self.0.local(model::Instant(at.0), zone)?;
+        let civil = self.0.local(crossed(border::instant("at", model::Instant(at.0))), zone)?;
         Some(Civil {
             year: civil.year,
             month: civil.month,
@@ -114,8 +118,7 @@ impl Platform for Lent {
             Level::Warn => guest::Level::Warn,
             Level::Error => guest::Level::Error,
         };
-        let fields = fields.into_iter().map(|(name, value)| (model::Name::from(name), lower::plain(value))).collect();
-        self.0.log(level, message, fields);
+        self.0.log(level, message, border::fields(lower::attributes(fields)));
     }
 
     fn count(&mut self, name: &str, by: u64) {
@@ -123,7 +126,7 @@ impl Platform for Lent {
     }
 
     fn observe(&mut self, name: &str, sample: f64) {
-        self.0.observe(name, sample);
+        self.0.observe(name, crossed(border::sample(name, sample)));
     }
 
     // Until people can consent, nobody has: as in the sandbox, nothing is known of anyone.
@@ -138,6 +141,13 @@ impl Platform for Lent {
     fn in_segment(&self, _: &str, _: &str, _: &str) -> Result<bool, Denial> {
         Err(Denial::NoConsent)
     }
+}
+
+/// What may not cross, on its way out of the rule that handed it over: the sandbox ends the call there too.
+pub(crate) struct Refused(pub(crate) String);
+
+fn crossed<T>(crossing: Crossing<T>) -> T {
+    crossing.unwrap_or_else(|why| resume_unwind(Box::new(Refused(why))))
 }
 
 fn texts(names: &[model::Name]) -> Vec<String> {

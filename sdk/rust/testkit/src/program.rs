@@ -9,7 +9,7 @@ use model::Attributes;
 use model::guest::{self, Handled, Host, Level, Stop, Validated};
 use pointsman_sdk::{Failure, Rule, native};
 
-use crate::platform::Lent;
+use crate::platform::{Lent, Refused};
 use crate::{lift, lower};
 
 /// The program of a rule, for whoever builds an engine by hand.
@@ -58,9 +58,12 @@ impl<R: Rule + 'static> guest::Instance for Native<R> {
     }
 }
 
-/// A panic of the rule ends the event as a trap of its component would.
+/// A panic of the rule ends the event as a trap of its component would, and a value that may not cross as bad output.
 fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, guest::Failure> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| guest::Failure::Stopped(Stop::Trap, said(&*panic)))
+    catch_unwind(AssertUnwindSafe(call)).map_err(|panic| match panic.downcast::<Refused>() {
+        Ok(refused) => guest::Failure::Stopped(Stop::Output, refused.0),
+        Err(panic) => guest::Failure::Stopped(Stop::Trap, said(&*panic)),
+    })
 }
 
 fn said(panic: &(dyn Any + Send)) -> String {

@@ -11,6 +11,8 @@ struct Settings {
 #[derive(Deserialize)]
 struct Said {
     level: f64,
+    #[serde(default)]
+    kept: bool,
 }
 
 /// Switches the alarm on while a probe is too warm, counts that, and calls somebody who does not look after it.
@@ -48,6 +50,11 @@ impl Rule for Guard {
 
     fn on_message(ctx: &Context<'_, Settings>, _: &Event, message: &Message) -> Result<(), Failure> {
         let said: Said = message.json().map_err(Failure::permanent)?;
+        if said.kept {
+            ctx.set("level", Value::Number(said.level * f64::MAX), None)
+                .map_err(|_| Failure::permanent("too large"))?;
+            panic!("the call goes on");
+        }
         ctx.propose(Command::to_role("alarm", "on").argument("level", said.level * f64::MAX));
         Ok(())
     }
@@ -175,8 +182,10 @@ fn a_panic_fails_the_event_keeps_nothing_of_it_and_is_in_the_log() {
 
 #[test]
 fn a_value_that_may_not_cross_fails_the_event_as_in_the_sandbox() {
-    let came = bench().message("guard/say", serde_json::json!({"probe": "fridge", "level": 2.0}));
-    assert_eq!(came.lines(), ["failed bad-output"]);
+    for kept in [false, true] {
+        let came = bench().message("guard/say", serde_json::json!({"probe": "fridge", "level": 2.0, "kept": kept}));
+        assert_eq!(came.lines(), ["failed bad-output"], "kept {kept}");
+    }
 }
 
 #[test]
