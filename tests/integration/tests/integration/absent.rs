@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use crate::broker::{Broker, free_port};
 use crate::client::Mqtt;
-use crate::holds::{DEPLOYMENT, mosquitto};
+use crate::heating::{DEPLOYMENT, mosquitto};
 use crate::host::{Host, get, request};
 
 const READY: &str = "HTTP/1.1 200";

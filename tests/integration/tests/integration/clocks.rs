@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 
 use crate::broker::Broker;
 use crate::client::{Mqtt, now, unix_seconds, wait_until};
-use crate::holds::{DEPLOYMENT, mosquitto};
+use crate::heating::{DEPLOYMENT, mosquitto};
 use crate::host::{Host, get};
 
 const HOUR: i64 = 3_600;

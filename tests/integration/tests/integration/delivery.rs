@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 
 use crate::broker::Broker;
 use crate::client::{Mqtt, now, wait_until};
-use crate::holds::{DEPLOYMENT, mosquitto};
+use crate::heating::{DEPLOYMENT, mosquitto};
 use crate::host::Host;
 
 fn open_window(client: &Mqtt) -> Result<()> {

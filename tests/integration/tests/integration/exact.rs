@@ -6,44 +6,23 @@ use std::process::Output;
 use anyhow::{Context as _, Result};
 
 use crate::client::Mqtt;
+use crate::heating::{embedded, open_for};
 use crate::host::Host;
 
-const DEVICES: &str = r#"
+/// A window in each room, where one reports.
+const FLEET: &str = r#"
 [[device]]
 id = "{n}/window"
 site = "{n}"
 kind = "contact"
 source = { topic = "home/{n}/window", readings = { contact = { path = "/open" } } }
-
-[[device]]
-id = "window"
-kind = "contact"
-source = { topic = "home/window", readings = { contact = { path = "/open" } } }
-
-[[device]]
-id = "radiator"
-kind = "thermostat"
-source = { topic = "home/radiator", readings = { setpoint = { path = "/setpoint" } } }
-commands.set = { capability = "setpoint", topic = "home/radiator/set", payload = '{"setpoint":{{ value }}}' }
-"#;
-
-const DEPLOYMENT: &str = r#"
-[roles]
-window = ["window"]
-thermostat = ["radiator"]
-
-[settings]
-open-for = "1s"
-
-[grants]
-commands = ["thermostat:set"]
 "#;
 
 /// A host that opened and closed its window, was killed, and did so again with this setting.
 fn lived(folder: &Path, then: &str) -> Result<Host> {
     let port = crate::broker::free_port()?;
-    let mut host = Host::new(folder, &format!("[broker]\nlisten = \"127.0.0.1:{port}\"\n{DEVICES}"))?;
-    host.deploy("heating", "thermostat-window", DEPLOYMENT)?;
+    let mut host = Host::new(folder, &(embedded(port) + FLEET))?;
+    host.deploy("heating", "thermostat-window", &open_for("1s"))?;
     host.start()?;
     let client = Mqtt::connect(port, "home", "home/radiator/set")?;
     client.publish("home/radiator", r#"{"setpoint":21}"#)?;
@@ -52,7 +31,7 @@ fn lived(folder: &Path, then: &str) -> Result<Host> {
     client.publish("home/window", r#"{"open":true}"#)?;
     client.hears("the heating is turned down", |heard| !heard.is_empty())?;
     host.kill()?;
-    host.deploy("heating", "thermostat-window", &DEPLOYMENT.replace("1s", then))?;
+    host.deploy("heating", "thermostat-window", &open_for(then))?;
     host.start()?;
     client.publish("home/window", r#"{"open":false}"#)?;
     client.hears("the heating is turned up", |heard| heard.len() > 1)?;

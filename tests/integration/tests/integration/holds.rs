@@ -4,36 +4,8 @@ use anyhow::Result;
 
 use crate::broker::Broker;
 use crate::client::Mqtt;
+use crate::heating::{DEPLOYMENT, embedded, mosquitto, open_for};
 use crate::host::Host;
-
-const DEVICES: &str = r#"
-[[device]]
-id = "window"
-kind = "contact"
-source = { topic = "home/window", readings = { contact = { path = "/open" } } }
-
-[[device]]
-id = "radiator"
-kind = "thermostat"
-source = { topic = "home/radiator", readings = { setpoint = { path = "/setpoint" } } }
-commands.set = { capability = "setpoint", topic = "home/radiator/set", payload = '{"setpoint":{{ value }}}' }
-"#;
-
-pub(crate) const DEPLOYMENT: &str = r#"
-[roles]
-window = ["window"]
-thermostat = ["radiator"]
-
-[settings]
-open-for = "3s"
-
-[grants]
-commands = ["thermostat:set"]
-"#;
-
-pub(crate) fn mosquitto(port: u16) -> String {
-    format!("[[mqtt]]\nname = \"local\"\nurl = \"mqtt://127.0.0.1:{port}\"\n{DEVICES}")
-}
 
 /// Opens the window and sees the heating turned down, and closes it and sees it turned up again.
 fn open_and_close(client: &Mqtt) -> Result<()> {
@@ -66,7 +38,7 @@ fn a_window_left_open_turns_the_heating_down_over_mosquitto() -> Result<()> {
 fn a_window_left_open_turns_the_heating_down_over_the_embedded_broker() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let port = crate::broker::free_port()?;
-    let mut host = Host::new(folder.path(), &format!("[broker]\nlisten = \"127.0.0.1:{port}\"\n{DEVICES}"))?;
+    let mut host = Host::new(folder.path(), &embedded(port))?;
     host.deploy("heating", "thermostat-window", DEPLOYMENT)?;
     host.start()?;
     let client = Mqtt::connect(port, "home", "home/radiator/set")?;
@@ -79,7 +51,7 @@ fn a_hold_survives_kill_9_in_its_middle() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let broker = Broker::start(folder.path())?;
     let mut host = Host::new(folder.path(), &mosquitto(broker.port))?;
-    host.deploy("heating", "thermostat-window", &DEPLOYMENT.replace("3s", "8s"))?;
+    host.deploy("heating", "thermostat-window", &open_for("8s"))?;
     host.start()?;
     let client = Mqtt::connect(broker.port, "home", "home/radiator/set")?;
     client.publish("home/radiator", r#"{"setpoint":21}"#)?;

@@ -4,32 +4,8 @@ use anyhow::{Context as _, Result};
 use serde_json::Value as Json;
 
 use crate::client::Mqtt;
+use crate::heating::{embedded, open_for};
 use crate::host::Host;
-
-const DEVICES: &str = r#"
-[[device]]
-id = "window"
-kind = "contact"
-source = { topic = "home/window", readings = { contact = { path = "/open" } } }
-
-[[device]]
-id = "radiator"
-kind = "thermostat"
-source = { topic = "home/radiator", readings = { setpoint = { path = "/setpoint" } } }
-commands.set = { capability = "setpoint", topic = "home/radiator/set", payload = '{"setpoint":{{ value }}}' }
-"#;
-
-const DEPLOYMENT: &str = r#"
-[roles]
-window = ["window"]
-thermostat = ["radiator"]
-
-[settings]
-open-for = "1s"
-
-[grants]
-commands = ["thermostat:set"]
-"#;
 
 pub(crate) fn asked(host: &Host, arguments: &[&str]) -> Result<Json> {
     let output = host.command(&[&["why", "--json"], arguments].concat())?;
@@ -45,8 +21,8 @@ fn kinds(report: &Json) -> Vec<&str> {
 fn an_effect_is_explained_from_the_report_to_the_sink() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let port = crate::broker::free_port()?;
-    let mut host = Host::new(folder.path(), &format!("[broker]\nlisten = \"127.0.0.1:{port}\"\n{DEVICES}"))?;
-    host.deploy("heating", "thermostat-window", DEPLOYMENT)?;
+    let mut host = Host::new(folder.path(), &embedded(port))?;
+    host.deploy("heating", "thermostat-window", &open_for("1s"))?;
     host.start()?;
     let client = Mqtt::connect(port, "home", "home/radiator/set")?;
     client.publish("home/radiator", r#"{"setpoint":21}"#)?;
