@@ -254,3 +254,67 @@ proptest! {
         Reader::new(&bytes[..], BadLines::Skip).for_each(drop);
     }
 }
+
+/// A line of each kind, and one of a journal's export.
+const EACH: &str = r#"{"at":"2022-05-02T05:14:00Z","journal":{"export":{"version":1,"engine":"1.0.0","partitions":16}}}
+{"at":"2022-05-02T05:14:00Z","device":"fridge-1","readings":{"temperature":{"value":46.4,"unit":"[degF]"}},"received":"2022-05-02T05:14:02Z"}
+{"at":"2022-05-02T05:15:00Z","topic":"doors/1","payload":{"temp":false},"retained":false}
+{"at":"2022-05-02T05:15:00Z","device":"door","available":false,"journal":{"partition":3,"begins":true,"record":"gKE=","digest":"00000000000000000000000000000000000000000000000000000000000000ff"}}
+{"at":"2022-05-02T05:15:00Z","host":"caught-up"}
+{"expect":{"effect":{"kind":"command","action":"on"}}}
+{"at":"2022-05-02T05:16:00Z","advance":true}
+"#;
+
+/// [`EACH`] with a few stretches replaced.
+fn damaged() -> impl Strategy<Value = String> {
+    let piece =
+        prop::sample::select(vec!["", "\"", "{", "}", "[", ":", ",", "-", "1e400", "\u{e9}", "\0", "\n", "null"]);
+    let cuts = prop::collection::vec((any::<prop::sample::Index>(), 0_usize..8, piece), 1..5);
+    cuts.prop_map(|cuts| {
+        let mut chars: Vec<char> = EACH.chars().collect();
+        for (at, length, piece) in cuts {
+            let start = at.index(chars.len());
+            let end = (start + length).min(chars.len());
+            chars.splice(start..end, piece.chars());
+        }
+        chars.into_iter().collect()
+    })
+}
+
+#[test]
+fn a_recording_with_a_line_of_each_kind_is_read() {
+    assert!(read(EACH).iter().all(Result::is_ok), "{:?}", read(EACH));
+    assert_eq!(read(EACH).len(), 7);
+}
+
+proptest! {
+    #[test]
+    fn a_damaged_recording_is_read_or_refused_with_its_line(text in damaged()) {
+        let lines = text.split('\n').count() as u64;
+        let mut reader = Reader::new(text.as_bytes(), BadLines::Stop);
+        loop {
+            match reader.next_line() {
+                Ok(Some(line)) => {
+                    prop_assert!((1..=lines).contains(&line.number));
+                    let _ = line.into_inputs(&devices(), &"recording".into());
+                }
+                Ok(None) => break,
+                Err(Error::Line { number, reason }) => {
+                    prop_assert!((1..=lines).contains(&number), "{number} of {lines}");
+                    prop_assert!(!reason.to_string().is_empty());
+                    break;
+                }
+                Err(error) => prop_assert!(false, "{error}"),
+            }
+        }
+        Reader::new(text.as_bytes(), BadLines::Skip).for_each(drop);
+    }
+
+    #[test]
+    fn a_recording_of_any_bytes_is_refused_with_its_line(bytes in prop::collection::vec(any::<u8>(), 1..200)) {
+        let lines = bytes.split(|byte| *byte == b'\n').count() as u64;
+        if let Err(Error::Line { number, .. }) = Reader::new(&bytes[..], BadLines::Stop).next_line() {
+            prop_assert!((1..=lines).contains(&number), "{number} of {lines}");
+        }
+    }
+}
