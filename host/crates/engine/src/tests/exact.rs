@@ -27,7 +27,7 @@ fn emission(name: &str) -> Emission {
     Emission { name: name.into(), key: None, device: None, attributes: Vec::new() }
 }
 
-fn set() -> Vec<(Deployment, Rule)> {
+pub(super) fn set() -> Vec<(Deployment, Rule)> {
     let everywhere = |name, triggers| {
         let mut spec = deployment(name, triggers);
         spec.roles[0].members = vec![DeviceNo(1), DeviceNo(2), DeviceNo(3)];
@@ -63,7 +63,7 @@ fn doubted_start(bench: &mut Bench, n: i64) {
 }
 
 /// A run with readings, gaps, restarts, results of sinks and a wall clock that steps and is doubted.
-fn run(partitions: u16) -> Bench {
+pub(super) fn run(partitions: u16) -> Bench {
     let mut bench = Bench::new(partitions, set());
     bench.take(started(), 0, None).take(Body::Host(HostEvent::CaughtUp), 0, None);
     for n in 1..200_i64 {

@@ -3,6 +3,7 @@
 mod clock_changes;
 mod conditions;
 mod containment;
+mod decoding;
 mod effects;
 mod exact;
 mod hidden;

@@ -82,7 +82,83 @@ fn counts(reports: &[Report], of: Aggregate, size: usize) -> Vec<Told> {
     transitions(full.map(|window| (window[size - 1].occurred, aggregate(of, window))))
 }
 
+/// Watts say whether the state lasts, and are no reading of the window.
+fn power_or_temperature(value: i64) -> Body {
+    let watts = match value {
+        0 | 1 => 0.0,
+        2 | 3 => 50.0,
+        _ => return temperature(value),
+    };
+    let Body::Observation { device, freshness, mut readings } = reading(DeviceNo(1), watts) else {
+        unreachable!("a reading is an observation")
+    };
+    readings[0].capability = capability("power");
+    Body::Observation { device, freshness, readings }
+}
+
+/// From a report that draws power until the next that does not: the temperatures between them.
+fn states(reports: &[Report], of: Aggregate) -> Vec<Told> {
+    let draws = |index: usize| reports[..index].iter().rev().find(|report| report.value < 4).map(|r| r.value >= 2);
+    let ends = (0..reports.len()).filter(|index| reports[*index].value < 2 && draws(*index) == Some(true));
+    transitions(ends.map(|end| {
+        let begun = (0..end).rev().take_while(|index| reports[*index].value >= 2).map(|index| reports[index]);
+        let mut during: Vec<_> = begun.collect();
+        during.reverse();
+        let start = during.iter().position(|report| report.value < 4).expect("it draws power");
+        let inside: Vec<_> = during[start..].iter().filter(|report| report.value >= 4).copied().collect();
+        (reports[end].occurred, aggregate(of, &inside))
+    }))
+}
+
+/// What is told where two devices of a site share one window; a report's place in the list says which.
+fn told_of_role(kind: Kind, reports: &[Report]) -> Vec<Told> {
+    let Kind::Window(window) = kind else { unreachable!("a window") };
+    let mut spec = deployment("d", vec![Kind::Window(Box::new(Window { by: By::Role, ..*window }))]);
+    spec.key = KeyKind::Site;
+    spec.roles[0].members = vec![DeviceNo(1), DeviceNo(3)];
+    let mut bench = Bench::new(1, vec![(spec, tell)]);
+    bench.advance(1);
+    for (index, report) in reports.iter().enumerate() {
+        let device = DeviceNo(if index % 3 == 0 { 3 } else { 1 });
+        feed(&mut bench, report, |value| reading(device, value as f64));
+    }
+    bench.advance(END);
+    words(&bench)
+}
+
 proptest! {
+    #[test]
+    fn state_windows_are_what_they_are_defined_to_be(reports in reports(0..1), of in aggregates()) {
+        let during = Predicate::Test { role: None, capability: capability("power"), test: Test::Above(10.0) };
+        prop_assert_eq!(
+            told(kind(Frame::State { during }, of, 0), &reports, power_or_temperature),
+            states(&reports, of)
+        );
+    }
+
+    #[test]
+    fn live_windows_of_a_role_are_those_of_all_its_readings(
+        reports in reports(0..1),
+        of in aggregates(),
+        advance in 1..30_i64,
+        panes in 1..6_i64,
+    ) {
+        let size = advance * panes;
+        let frame = Frame::Sliding { size: minutes(size), advance: minutes(advance) };
+        let reports: Vec<_> = reports.into_iter().filter(|report| report.occurred < 800).collect();
+        prop_assert_eq!(told_of_role(kind(frame, of, 0), &reports), sliding(&reports, of, size, advance, 0));
+    }
+
+    #[test]
+    fn sessions_of_a_role_are_those_of_all_its_readings(
+        reports in reports(0..1),
+        of in aggregates(),
+        idle in 1..30_i64,
+    ) {
+        let frame = Frame::Session { idle: minutes(idle) };
+        prop_assert_eq!(told_of_role(kind(frame, of, 0), &reports), sessions(&reports, of, idle, 0));
+    }
+
     #[test]
     fn uploaded_windows_are_what_they_are_defined_to_be(
         reports in upload(),
