@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use model::decision::{CauseRef, EffectRecord};
-use model::deployment::PackageDigest;
+use model::decision::EffectRecord;
 use model::effect::{Audience, Command, Emission, Notification, Proposal, Target, Timer};
-use model::event::{Cause, Custom, Event, Message, Outcome};
-use model::input::{Origin, Transfer, TransferBody};
+use model::event::{Message, Outcome};
+use model::input::{Origin, TransferBody};
 use model::outgoing::{Outgoing, OutgoingBody};
 use model::{Decision, DeviceNo, Effect, Id, Name, Verdict, limits};
 use store::OutboxRow;
 
 use crate::flight::Flight;
-use crate::guard::{GATES, Passage, actuator, capability, causal, consent, rate};
+use crate::guard::{GATES, Passage, capability, causal, consent, rate};
 use crate::partition::{Outbound, Partition};
 use crate::step::Wake;
 use crate::timers::TimerRow;
@@ -134,7 +133,7 @@ impl Partition {
         }
     }
 
-    fn record_effect(&mut self, decision: Decision, origin: &Origin) {
+    pub(crate) fn record_effect(&mut self, decision: Decision, origin: &Origin) {
         let refused = decision.verdict == Verdict::Refused;
         let reason = decision.reason.clone();
         let target = decision.effect.as_ref().and_then(|record| target_of(&record.effect, record.member.as_ref()));
@@ -172,59 +171,6 @@ impl Partition {
             let body = TransferBody::Effect { origin, decision: Box::new(decision) };
             self.transfers.push(Outbound { to, body, at: self.clock });
         }
-    }
-
-    /// `precondition → priority`, then the outbox.
-    pub(crate) fn actuate(&mut self, command: &Command, number: DeviceNo, origin: &Origin, passage: &mut Passage) {
-        let plan = Arc::clone(&self.plan);
-        let Some(device) = plan.devices.get(number) else { return };
-        let now = self.clock;
-        let twin = self.view().twins.get(&number);
-        let expires_at = command.expires_at;
-        passage.ask(&GATES.precondition, || {
-            actuator::precondition(device, twin, &command.action, &command.only_if, expires_at, now)
-        });
-        passage.ask(&GATES.priority, || actuator::priority(command));
-        let twin = self.world().twin(number);
-        let (window, counted) = (&mut twin.commanded.0, &mut twin.commanded.1);
-        passage.ask(&GATES.rate, || {
-            rate::count(window, counted, limits::COMMANDS_PER_TARGET_PER_MINUTE, now, "target-rate")
-        });
-        if !passage.is_allowed() {
-            return;
-        }
-        let Some(action) = device.action(&command.action) else { return };
-        let desired = action.sets.as_ref().and_then(|sets| {
-            let argument =
-                || command.arguments.iter().find(|(name, _)| &**name == "value").map(|(_, value)| value.clone());
-            Some((sets.capability, sets.value.clone().or_else(argument)?))
-        });
-        self.dirty_twins.push(number);
-        if let Some((capability, value)) = &desired {
-            self.supersede(number, *capability);
-            self.world().twin(number).ask(*capability, value.clone());
-        }
-        let broker = device.source.as_ref().and_then(|source| source.connection.as_ref());
-        let outgoing = Outgoing {
-            effect: origin.id,
-            sink: broker.map_or_else(|| plan.default_sink.clone(), |name| Name::from(format!("mqtt:{name}"))),
-            target: device.id.clone(),
-            committed_at: now,
-            expires_at: Some(expires_at.unwrap_or(now + limits::COMMAND_EXPIRY)),
-            body: OutgoingBody::Command {
-                device: number,
-                action: command.action.clone(),
-                arguments: command.arguments.clone(),
-                only_if: command.only_if.clone(),
-                momentary: action.momentary,
-            },
-        };
-        let target = Some(Target::Device(device.id.clone()));
-        // What the device never reports it cannot confirm: such a command ends when the sink has taken it.
-        let reports = action.sets.as_ref().is_some_and(|sets| device.reports(sets.capability));
-        let confirm = (!action.momentary && reports).then_some(device.confirm);
-        let flight = Flight::new(origin.clone(), target, Some(number), desired, confirm, &outgoing);
-        self.depart(flight, vec![outgoing]);
     }
 
     /// `consent`, then one outbox row for each sink of the group.
@@ -284,7 +230,7 @@ impl Partition {
     }
 
     /// Puts an effect into the outbox, and its flight beside it.
-    fn depart(&mut self, mut flight: Flight, outgoing: Vec<Outgoing>) {
+    pub(crate) fn depart(&mut self, mut flight: Flight, outgoing: Vec<Outgoing>) {
         self.accounts.waiting += 1;
         flight.sinks = outgoing.iter().map(|outgoing| outgoing.sink.clone()).collect();
         for outgoing in outgoing {
@@ -345,133 +291,6 @@ impl Partition {
                 self.transfers.push(Outbound { to, body, at: self.clock });
             }
         }
-    }
-
-    pub(crate) fn deliver_emission(&mut self, emission: &Emission, from: &Name, origin: &Origin) {
-        let plan = Arc::clone(&self.plan);
-        for index in &self.listening {
-            let slot = &self.slots[*index as usize];
-            let planned = &plan.deployments[slot.binding.deployment as usize];
-            let trigger = &planned.triggers[slot.binding.trigger as usize].spec;
-            let model::trigger::Kind::Custom { name } = &trigger.kind else { continue };
-            if *name != emission.name {
-                continue;
-            }
-            let device = emission.device.as_ref().and_then(|id| plan.devices.named(id)).map(|device| device.number);
-            let given = emission.key.clone().or_else(|| plan.key_of(&planned.spec, device?));
-            let keys = plan.keys_in(&planned.spec, self.number);
-            let only = || (planned.spec.key == model::deployment::KeyKind::One).then(|| Name::from("one"));
-            let Some(key) = given.or_else(only).or_else(|| Some(from.clone())).filter(|key| keys.contains(key)) else {
-                self.accounts.no_key += 1;
-                continue;
-            };
-            self.queue.push_back(Wake {
-                deployment: slot.binding.deployment,
-                event: Event {
-                    id: crate::wakes::custom_event(origin.id, &planned.spec.name, &trigger.name),
-                    trigger: trigger.name.clone(),
-                    key,
-                    occurred_at: origin.at,
-                    received_at: self.clock,
-                    cause: Cause::Custom(Custom {
-                        name: emission.name.clone(),
-                        attributes: emission.attributes.clone(),
-                    }),
-                    attributes: Vec::new(),
-                },
-                depth: origin.depth,
-                attempt: 0,
-                because: None,
-            });
-        }
-    }
-
-    /// Something from another partition: an effect to be decided here, or what became of one.
-    pub(crate) fn arrive(&mut self, transfer: &Transfer) {
-        match &transfer.body {
-            TransferBody::Effect { origin, decision } => self.arrive_effect(origin, decision),
-            TransferBody::Published { topic, depth } => self.keep_published(topic, *depth),
-            TransferBody::Completion { origin, completion, attempt } => {
-                self.tell(origin, completion.clone(), *attempt);
-            }
-        }
-    }
-
-    fn arrive_effect(&mut self, origin: &Origin, decision: &Decision) {
-        let Some(record) = &decision.effect else { return };
-        match &record.effect {
-            Effect::Command(command) => {
-                let device = record.member.as_ref().and_then(|id| self.plan.devices.named(id));
-                let Some(device) = device.map(|device| device.number) else { return };
-                self.accounts.proposed += 1;
-                let mut passage = Passage::after(decision.gates.clone());
-                self.actuate(command, device, origin, &mut passage);
-                let (verdict, reason, gates) = passage.finish();
-                self.record_effect(Decision { verdict, reason, gates, ..decision.clone() }, origin);
-            }
-            Effect::Emit(emission) => self.deliver_emission(emission, &origin.key, origin),
-            _ => {}
-        }
-    }
-
-    /// An operator's own command: it passes the gates at the actuator and no others.
-    pub(crate) fn manual(
-        &mut self,
-        input: &model::Input,
-        device: DeviceNo,
-        action: &Name,
-        arguments: &model::Attributes,
-    ) {
-        let Some(id) = self.plan.devices.get(device).map(|device| device.id.clone()) else { return };
-        let operator = Name::from("operator");
-        let command = Command {
-            target: Target::Device(id.clone()),
-            action: action.clone(),
-            arguments: arguments.clone(),
-            priority: None,
-            hold: None,
-            expires_at: None,
-            only_if: Vec::new(),
-            attributes: Vec::new(),
-        };
-        let origin = Origin {
-            id: Id::of(&[b"manual", input.id.as_bytes()]),
-            deployment: operator.clone(),
-            key: id.clone(),
-            event: input.id.clone(),
-            index: 0,
-            tag: None,
-            because: None,
-            depth: 1,
-            at: input.occurred_at.unwrap_or(self.clock),
-        };
-        self.accounts.proposed += 1;
-        let mut passage = Passage::default();
-        self.actuate(&command, device, &origin, &mut passage);
-        let (verdict, reason, gates) = passage.finish();
-        let cause = CauseRef {
-            event: input.id.clone(),
-            kind: Name::from("manual"),
-            name: action.clone(),
-            phase: None,
-            device: Some(id.clone()),
-        };
-        let effect = EffectRecord { id: origin.id, effect: Effect::Command(command), member: Some(id), tag: None };
-        let decision = Decision {
-            at: origin.at,
-            deployment: operator.clone(),
-            rule: operator,
-            digest: PackageDigest([0; 32]),
-            key: origin.key.clone(),
-            cause,
-            index: 0,
-            effect: Some(effect),
-            because: None,
-            verdict,
-            reason,
-            gates,
-        };
-        self.record_effect(decision, &origin);
     }
 }
 

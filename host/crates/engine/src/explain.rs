@@ -6,8 +6,8 @@ use model::input::Body;
 use model::trigger::{Gap, Kind, Zone};
 use model::{Capability, DeviceNo, Input, Instant, Name, Span, Value, limits};
 
+use crate::bindings::Bound;
 use crate::partition::Partition;
-use crate::plan::Bound;
 use crate::quarantine::Hold;
 use crate::triggers::held::{Held, Run};
 use crate::triggers::zone::Visit;

@@ -5,6 +5,8 @@
 //! partitions there are.
 
 mod accounts;
+mod actuate;
+mod bindings;
 mod branch;
 mod budget;
 pub mod calendar;
@@ -22,8 +24,10 @@ mod explain;
 mod flight;
 mod guard;
 mod hidden;
+mod histories;
 mod history;
 mod line;
+mod messages;
 mod nowhere;
 mod observe;
 mod partition;
@@ -32,6 +36,7 @@ mod plan;
 mod published;
 pub mod quarantine;
 mod restore;
+mod resume;
 pub mod rows;
 mod seen;
 mod slots;

@@ -2,20 +2,16 @@
 
 use std::sync::Arc;
 
-use model::event::{Cause, Event, Freshness, Message, Observation, Quality, Reading};
-use model::input::HostEvent;
+use model::event::{Cause, Event, Freshness, Observation, Quality, Reading};
 use model::trigger::Kind;
 use model::window::Window;
-use model::{DeviceNo, Input, Instant, Name, Value, limits, topic};
-use store::Table;
+use model::{DeviceNo, Input, Instant, Name, Value, limits};
 
 use crate::partition::Partition;
-use crate::rows;
 use crate::step::Wake;
 use crate::triggers::window::Report;
 use crate::triggers::{Slot, State, Transition, Transitions, changed, words};
 use crate::wakes;
-use crate::wall::Wall;
 
 /// How an observation stands in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -325,181 +321,6 @@ impl Partition {
         });
         wakes.into_iter().for_each(|wake| self.run(wake));
     }
-
-    /// Evaluates a hold or a level rule again where nothing was reported but what was unknown is known again. A level
-    /// rule that is owed it is told what holds.
-    pub(crate) fn reconsider(&mut self, index: usize, at: Instant, wakes: &mut Vec<Wake>) {
-        let plan = Arc::clone(&self.plan);
-        let kind = &crate::slots::trigger_in(&plan, &self.slots[index]).spec.kind;
-        let owed = std::mem::take(&mut self.slots[index].owed) && kind.keep();
-        if !matches!(kind, Kind::Held { .. }) && !owed {
-            return;
-        }
-        self.slots[index].owed = owed;
-        let world = self.lent.as_ref().expect("the world is lent only while a rule runs");
-        let transitions = self.slots[index].evaluate(kind, &world.twins, at, Freshness::Live);
-        self.touched(index);
-        self.wake_for(index, &transitions, 0, wakes);
-        if std::mem::take(&mut self.slots[index].owed) {
-            let again = self.slots[index].tell_again(at);
-            self.touched(index);
-            self.wake_for(index, again.as_slice(), 0, wakes);
-        }
-    }
-
-    pub(crate) fn message(&mut self, input: &Input, message: &Message) {
-        let plan = Arc::clone(&self.plan);
-        let depth = self.depth_of_topic(&message.topic);
-        let mut wakes = Vec::new();
-        for index in &self.listening {
-            let slot = &self.slots[*index as usize];
-            let planned = &plan.deployments[slot.binding.deployment as usize];
-            let trigger = &planned.triggers[slot.binding.trigger as usize].spec;
-            let Kind::Message { filter, key_from } = &trigger.kind else { continue };
-            if !topic::matches(filter, &message.topic) {
-                continue;
-            }
-            let keys = plan.keys_in(&planned.spec, self.number);
-            let key = match key_from {
-                None => (planned.spec.key == model::deployment::KeyKind::One).then(|| Name::from("one")),
-                Some(pointer) => pointed(&message.payload, pointer),
-            };
-            let Some(key) = key.filter(|key| keys.contains(key)) else {
-                self.accounts.no_key += 1;
-                continue;
-            };
-            wakes.push(Wake {
-                deployment: slot.binding.deployment,
-                event: Event {
-                    id: wakes::message_event(&input.id, &planned.spec.name, &trigger.name),
-                    trigger: trigger.name.clone(),
-                    key,
-                    occurred_at: input.occurred_at.unwrap_or(self.clock),
-                    received_at: self.clock,
-                    cause: Cause::Message(message.clone()),
-                    attributes: input.attributes.clone(),
-                },
-                depth,
-                attempt: 0,
-                because: None,
-            });
-        }
-        wakes.into_iter().for_each(|wake| self.run(wake));
-    }
-
-    /// The host started, caught up or stopped. `before` is the partition's clock before this.
-    pub(crate) fn host_event(&mut self, event: &HostEvent, before: Instant) {
-        match event {
-            HostEvent::Budget { deployment, over } => self.budget(deployment, *over),
-            HostEvent::Started { doubted, .. } => {
-                self.caught_up = false;
-                self.wall = if *doubted { Wall::doubted(self.clock) } else { Wall::default() };
-                self.forget_budgets();
-                self.resume(before);
-            }
-            HostEvent::CaughtUp if self.wall.doubted.is_some() => self.wall.caught_up = true,
-            HostEvent::CaughtUp => self.catch_up(),
-            HostEvent::ClockAccepted { from, .. } => self.accept_wall(*from),
-            HostEvent::ClockStepped { ahead } => self.step_wall(*ahead),
-            // Every partition hears of it; it is counted once.
-            HostEvent::SessionLost { .. } => self.accounts.sessions_lost += u64::from(self.number == 0),
-            HostEvent::Joined(_) | HostEvent::Switched { .. } | HostEvent::Stopped => {}
-        }
-    }
-
-    /// After downtime: what was running has unknown time behind it. Nothing is decided before the sources have delivered
-    /// what waited.
-    pub(crate) fn resume(&mut self, before: Instant) {
-        let plan = Arc::clone(&self.plan);
-        let now = self.clock;
-        // Nothing begins at an instant that is not believed.
-        let doubted = self.wall.doubted.is_some();
-        let mut wakes = Vec::new();
-        for index in 0..self.slots.len() {
-            let kind = &crate::slots::trigger_in(&plan, &self.slots[index]).spec.kind;
-            let lag = self.slots[index].lag(&self.view().twins);
-            let mut transitions = Transitions::new();
-            let slot: &mut Slot = &mut self.slots[index];
-            match (&mut slot.state, kind) {
-                (State::Held(held), Kind::Held { .. }) => {
-                    slot.dirty |= held.interrupt(kind, before.before(lag), &mut transitions);
-                }
-                // A schedule that is new missed nothing while the host was down; from now on it can.
-                (State::Schedule(last), Kind::Schedule(_) | Kind::Sun(_)) if slot.fresh && !doubted => {
-                    *last = now;
-                    slot.dirty = true;
-                }
-                (State::Silence(silence), Kind::Silence { .. }) if silence.began.is_none() => {
-                    silence.from = now;
-                    slot.dirty = true;
-                }
-                _ => {}
-            }
-            self.slots[index].owed = kind.keep();
-            self.touched(index);
-            self.wake_for(index, &transitions, 0, &mut wakes);
-        }
-        wakes.into_iter().for_each(|wake| self.run(wake));
-    }
-
-    /// The sources have delivered what waited: gaps that grew too long end their runs, and what nobody contradicted is
-    /// known again.
-    pub(crate) fn catch_up(&mut self) {
-        self.caught_up = true;
-        self.timers.clear_slots();
-        let now = self.clock;
-        let mut wakes = Vec::new();
-        for index in 0..self.slots.len() {
-            self.slots[index].armed = None;
-            let to = now.before(self.slots[index].lag(&self.view().twins));
-            let transitions = self.advance_slot(index, to);
-            self.wake_for(index, &transitions, 0, &mut wakes);
-            self.reconsider(index, to, &mut wakes);
-            self.arm(index);
-        }
-        wakes.into_iter().for_each(|wake| self.run(wake));
-        self.fire_due(now);
-    }
-
-    fn record_history(&mut self, device: DeviceNo, readings: &[Reading], at: Instant) {
-        let plan = Arc::clone(&self.plan);
-        let Some(keeping) = plan.histories.get(&device) else { return };
-        for planned in keeping.iter().map(|number| &plan.deployments[*number as usize]) {
-            let Some(role) = planned.spec.role_of(device) else { continue };
-            if plan.partition_for(&planned.spec, device) != Some(self.number) {
-                continue;
-            }
-            for (number, history) in (0_u16..).zip(&planned.spec.histories) {
-                let reading = readings.iter().find(|r| r.capability == history.capability && r.quality != Quality::Bad);
-                let value = reading.and_then(|reading| reading.value.as_f64());
-                let Some(value) = value.filter(|_| history.role == role.name) else { continue };
-                let key = (planned.spec.name.clone(), device, number);
-                let series = self.world().histories.entry(key).or_default();
-                let changed = series.add(history, at, value);
-                let gone = series.expire(history, at);
-                if self.persistence == crate::turn::Persistence::Store {
-                    self.write_history(&planned.spec.name, device, number, &changed, &gone);
-                }
-            }
-        }
-    }
-
-    fn write_history(&mut self, deployment: &Name, device: DeviceNo, number: u16, changed: &[i64], gone: &[i64]) {
-        let place = |bucket: i64| rows::history_key(deployment, device, number, bucket);
-        let key = (deployment.clone(), device, number);
-        let Some(series) = self.view().histories.get(&key) else { return };
-        let mut changes: Vec<_> = changed
-            .iter()
-            .filter_map(|number| Some((place(*number), Some(rows::encode(series.bucket(*number)?)))))
-            .collect();
-        changes.extend(gone.iter().map(|number| (place(*number), None)));
-        if let Some(last) = series.last() {
-            changes.push((place(i64::MAX), Some(rows::encode(&last))));
-        }
-        for (key, value) in changes {
-            self.record.change(Table::History, key, value);
-        }
-    }
 }
 
 /// An observation on its way to the triggers.
@@ -513,14 +334,4 @@ struct Told<'a> {
     readings: &'a [Reading],
     attributes: model::Attributes,
     depth: u8,
-}
-
-/// The text or number that a JSON pointer finds in a payload.
-fn pointed(payload: &[u8], pointer: &str) -> Option<Name> {
-    let json: serde_json::Value = serde_json::from_slice(payload).ok()?;
-    match json.pointer(pointer)? {
-        serde_json::Value::String(text) => Some(Name::from(text.as_str())),
-        serde_json::Value::Number(number) => Some(Name::from(number.to_string())),
-        _ => None,
-    }
 }

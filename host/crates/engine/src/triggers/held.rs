@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::truth::Truth;
 use super::{OUTAGE, Transition, Transitions, Twins};
-use crate::plan::Bound;
+use crate::bindings::Bound;
 
 /// Where a `held` trigger stands, in event time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]

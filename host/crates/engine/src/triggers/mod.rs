@@ -20,7 +20,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::plan::{Binding, Bound};
+use crate::bindings::{Binding, Bound};
 use crate::twin::Twin;
 use held::Held;
 use truth::{Truth, truth};

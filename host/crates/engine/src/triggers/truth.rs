@@ -4,7 +4,7 @@ use model::event::Quality;
 use model::{Instant, Span};
 
 use super::Twins;
-use crate::plan::Bound;
+use crate::bindings::Bound;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Truth {

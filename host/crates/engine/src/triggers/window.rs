@@ -280,7 +280,7 @@ fn after(at: Instant, step: Span) -> Instant {
 }
 
 /// Why the condition holds, in words for people: "mean vibration above 7 mm/s over 1h".
-pub(crate) fn words(window: &Window, during: Option<&crate::plan::Bound>) -> String {
+pub(crate) fn words(window: &Window, during: Option<&crate::bindings::Bound>) -> String {
     let mut words = format!("{} of {}", window.aggregate.word(), window.capability);
     if let Some(test) = &window.when {
         let unit = window.capability.unit().filter(|_| window.aggregate != model::window::Aggregate::Count);
@@ -291,7 +291,7 @@ pub(crate) fn words(window: &Window, during: Option<&crate::plan::Bound>) -> Str
         Frame::Sliding { size, .. } => format!(" over {size}"),
         Frame::Session { idle } => format!(" until idle for {idle}"),
         Frame::Count { size } => format!(" over {size} readings"),
-        Frame::State { .. } => format!(" while {}", during.map(crate::plan::Bound::words).unwrap_or_default()),
+        Frame::State { .. } => format!(" while {}", during.map(crate::bindings::Bound::words).unwrap_or_default()),
     };
     words
 }
