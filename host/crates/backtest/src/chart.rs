@@ -52,7 +52,8 @@ pub(crate) fn timeline(bars: &[Bar], bar_seconds: i64) -> String {
 
 /// Old against new for each name, with what differs.
 pub(crate) fn bars(rows: &[Named], label: &str) -> String {
-    let (left, right, row) = (250.0, 300.0, 34.0);
+    // On the right, room for the four counts of differences beside a bar's own.
+    let (left, right, row) = (210.0, 400.0, 34.0);
     let shown = &rows[..rows.len().min(ROWS)];
     let most = shown.iter().map(|row| row.counts.old.max(row.counts.new)).max().unwrap_or(0).max(1);
     let mut svg = open(row * shown.len() as f64 + 4.0, label);

@@ -6,6 +6,8 @@ use model::{Decision, Effect, Instant, Name, Verdict};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
+use crate::html::span;
+
 /// What became of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -156,6 +158,14 @@ pub(crate) fn device(decision: &Decision) -> Option<Name> {
 }
 
 impl Difference {
+    /// How much later or earlier it is in the new run, in words.
+    #[must_use]
+    pub fn moved(&self) -> Option<String> {
+        let seconds = self.moved_seconds?;
+        let word = if seconds < 0.0 { "earlier" } else { "later" };
+        Some(format!("{} {word}", span(seconds.abs())))
+    }
+
     pub(crate) fn removed(old: &Decision) -> Self {
         Self { old: Some(digest::line(old)), ..Self::about(Class::Removed, old) }
     }

@@ -87,8 +87,8 @@ fn row(difference: &Difference) -> Row<'_> {
     let field = |field: &crate::Field| format!("{}: {} → {}", field.path, value(&field.old), value(&field.new));
     Row {
         class: difference.class.word(),
-        at: difference.at.to_string().replace('T', " "),
-        moved: difference.moved_seconds.map(moved).unwrap_or_default(),
+        at: difference.at.to_string().replace('T', " ").trim_end_matches('Z').to_owned(),
+        moved: difference.moved().unwrap_or_default(),
         deployment: &difference.deployment,
         key: &difference.key,
         kind: &difference.kind,
@@ -98,12 +98,7 @@ fn row(difference: &Difference) -> Row<'_> {
     }
 }
 
-/// How much later or earlier, in words.
-fn moved(seconds: f64) -> String {
-    let word = if seconds < 0.0 { "earlier" } else { "later" };
-    format!("{} {word}", span(seconds.abs()))
-}
-
-fn span(seconds: f64) -> String {
+/// Seconds as a duration.
+pub(crate) fn span(seconds: f64) -> String {
     model::Span::from_millis((seconds * 1e3).round() as u64).to_string()
 }

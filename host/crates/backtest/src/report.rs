@@ -95,7 +95,12 @@ impl Report {
         ];
         let told: Vec<String> =
             classes.iter().filter(|(count, _)| *count > 0).map(|(count, words)| format!("{count} {words}")).collect();
-        format!("The old set makes {old}, the new set {new}: {} are the same, {}.", counts.same, told.join(", "))
+        let same = match counts.same {
+            0 => "none is the same".to_owned(),
+            1 => "1 is the same".to_owned(),
+            count => format!("{count} are the same"),
+        };
+        format!("The old set makes {old}, the new set {new}: {same}, {}.", told.join(", "))
     }
 }
 

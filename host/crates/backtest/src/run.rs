@@ -159,6 +159,8 @@ impl Backtest {
             self.new.advance(before);
         }
         self.collect();
+        self.old.forget_sent();
+        self.new.forget_sent();
         self.counting = true;
     }
 

@@ -70,6 +70,13 @@ impl Side {
         self.engine.switch(fresh(setup))
     }
 
+    /// What was sent so far does not count.
+    pub(crate) fn forget_sent(&mut self) {
+        self.echoes.clear();
+        self.published.clear();
+        self.assumed = 0;
+    }
+
     /// The decisions since the last call.
     pub(crate) fn decisions(&mut self) -> Vec<Decision> {
         self.engine.finish().decisions

@@ -329,6 +329,17 @@ fn sinks_are_answered_for_and_what_devices_would_have_said_is_named() {
 }
 
 #[test]
+fn what_was_sent_while_warming_up_is_not_told() {
+    let readings = [(0, 5.0), (5, 9.0), (6, 5.0), (10, 9.0)];
+    let told = |from| {
+        let report = run(set(threshold(90.0), switch), set(threshold(8.0), switch), Some(from), HOUR, &readings);
+        report.unknown.join("\n")
+    };
+    assert!(told(1).contains("`fridge` to `on` (old 0, new 2)"), "{}", told(1));
+    assert!(told(8).contains("`fridge` to `on` (old 0, new 1)"), "{}", told(8));
+}
+
+#[test]
 fn a_result_that_the_stream_holds_is_waited_for() {
     let (_, report) = outcomes(&[], Results::new());
     let id = report.differences.iter().find_map(|d| d.new.as_ref()?["effect"]["id"].as_str().map(str::to_owned));

@@ -1,7 +1,7 @@
 //! The report of a backtest as tables for people.
 
 use backtest::{Difference, Named, Report};
-use comfy_table::{Table, presets};
+use comfy_table::{CellAlignment, Table, presets};
 
 /// Differences that are shown: a screen of them.
 const SHOWN: usize = 30;
@@ -41,13 +41,14 @@ fn counts(report: &Report) -> String {
         let numbers = [c.old, c.new, c.same, c.removed, c.added, c.moved, c.changed].map(|count| count.to_string());
         table.add_row(std::iter::once(format!("hour {hour:02}:00 {}", report.zone)).chain(numbers));
     }
+    table.column_iter_mut().skip(1).for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     table.to_string()
 }
 
 fn differences(found: &[Difference]) -> String {
     let mut table = plain(["", "when", "deployment", "key", "decision", "why"]);
     for difference in found.iter().take(SHOWN) {
-        let moved = difference.moved_seconds.map(|seconds| format!(" ({seconds:+} s)")).unwrap_or_default();
+        let moved = difference.moved().map(|moved| format!("\n{moved}")).unwrap_or_default();
         let mut why = difference.why.clone();
         for field in &difference.fields {
             why = format!("{why}\n{}: {} -> {}", field.path, field.old, field.new);
