@@ -12,7 +12,7 @@ use store::Reader;
 use tokio::sync::mpsc;
 
 use super::{Doors, ask, trouble};
-use crate::journal::export;
+use crate::journal::{export, refuse};
 use host::pipeline::AcceptError;
 
 /// Lines that wait for the network.
@@ -94,6 +94,7 @@ impl Operator for Doors {
             if range.partition.is_some_and(|partition| partition >= reader.partitions()) {
                 return Err(Error::NotFound(format!("there are {} partitions", reader.partitions())));
             }
+            check_kept(reader.clone(), range.clone()).await?;
             tokio::task::spawn_blocking(move || {
                 let send = |line: String| lines.blocking_send(Ok(Bytes::from(line + "\n"))).is_ok();
                 if let Err(error) = export(&reader, &devices, &range, send) {
@@ -157,4 +158,13 @@ pub(crate) fn verify(reader: &Reader, partition: Option<u16>) -> Result<Json, st
         found.push(json!({"partition": partition, "journal": verified}));
     }
     Ok(Json::Array(found))
+}
+
+/// Refuses a range that is older than what is kept, before the stream begins.
+async fn check_kept(reader: Reader, range: Range) -> Result<(), Error> {
+    match tokio::task::spawn_blocking(move || refuse(&reader, &range)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Error::Refused { reason: Name::from("not-kept"), detail: error.to_string() }),
+        Err(_) => Err(Error::Failed("the question to the store was not answered".to_owned())),
+    }
 }

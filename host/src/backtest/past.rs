@@ -1,17 +1,20 @@
 //! A host's own journal as the stream of a backtest: all partitions merged, from the checkpoints that lie far enough back.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use anyhow::{Result, anyhow, bail};
 use backtest::{Backtest, Options, Part, Report, Results, warm_up};
 use engine::rows::{self, PartitionRow};
 use model::input::{Body, HostEvent};
-use model::{Configuration, ConfigurationDigest, Instant, Span};
+use model::{Configuration, ConfigurationDigest, Instant, Name, Span};
 use store::{JournalEntry, Reader, Table};
 
 use super::Set;
 use super::recording::place;
-use crate::journal::{Archive, Entry, Stored, entry, nearest_checkpoint};
+use crate::journal::{Archive, Entry, Stored, entry, nearest_checkpoint, refuse_older};
+
+#[cfg(test)]
+mod tests;
 
 /// Rows of one read transaction: a long reader would hold back the store's own checkpoints.
 const PAGE: usize = 1_000;
@@ -63,6 +66,7 @@ impl Past {
         range: (Option<Instant>, Option<Instant>),
         warm: Span,
     ) -> Result<Self> {
+        refuse_older(&reader, 0..reader.partitions(), range)?;
         let wanted = range.0.map_or(Instant::MIN, |from| from.before(warm));
         let mut starts = Vec::new();
         for partition in 0..reader.partitions() {
@@ -70,18 +74,8 @@ impl Past {
                 starts.push(Start::find(&reader, partition, (first, last), wanted)?);
             }
         }
-        let reached = starts.iter().filter(|start| start.sequence > 0).map(|start| start.at).max();
-        if let (Some(from), Some(reached)) = (range.0, reached)
-            && reached >= from
-        {
-            bail!("--from {from} is older than what is kept: the journal can be run from {reached} on");
-        }
-        let firsts = starts.iter().map(|start| first_instant(&reader, start)).collect::<Result<Vec<_>>>()?;
-        let Some(first) = firsts.into_iter().flatten().min() else {
+        if starts.is_empty() {
             bail!("the journal is empty");
-        };
-        if let Some(to) = range.1.filter(|to| *to <= first) {
-            bail!("--to {to} is older than what is kept: the journal begins at {first}");
         }
         Ok(Self { stored: Stored::new(reader.clone()), reader, archive, range, starts, warm })
     }
@@ -119,7 +113,7 @@ impl Past {
         }
         let mut cursors = self.cursors()?;
         let mut done = 0;
-        let mut last: Option<Entry> = None;
+        let mut same = SameInstant::default();
         while let Some((partition, row)) = next(&mut cursors, &self.reader)? {
             done += 1;
             if done % 1_024 == 0 {
@@ -132,8 +126,7 @@ impl Past {
                 continue;
             }
             let found = entry(partition, &row)?;
-            // What several partitions took is one input: they take it at one instant.
-            if last.as_ref().is_some_and(|last| is_again(last, &found)) {
+            if same.took(&found) {
                 continue;
             }
             if let Some(ran) = &mut ran {
@@ -153,7 +146,6 @@ impl Past {
             if let Some(input) = found.input.as_ref().filter(|input| is_fed(&input.body)) {
                 run.take(input.clone(), found.at);
             }
-            last = Some(found);
         }
         let end = self.range.1.map(|to| Instant(to.0 - 1));
         let mut report = run.finish(end);
@@ -317,18 +309,27 @@ fn next(cursors: &mut [Cursor], reader: &Reader) -> Result<Option<(u16, JournalE
     Ok(row.map(|row| (cursor.partition, row)))
 }
 
-fn is_again(last: &Entry, found: &Entry) -> bool {
-    let name = |entry: &Entry| entry.input.as_ref().map(|input| (input.source.clone(), input.id.clone()));
-    last.at == found.at && last.partition != found.partition && name(last) == name(found)
+/// What was taken at one instant: an input that several partitions took is one, and they took it at one instant.
+#[derive(Default)]
+struct SameInstant {
+    at: Instant,
+    inputs: HashSet<(Name, Name)>,
+}
+
+impl SameInstant {
+    fn took(&mut self, found: &Entry) -> bool {
+        if self.at != found.at {
+            self.at = found.at;
+            self.inputs.clear();
+        }
+        let Some(input) = &found.input else { return false };
+        !self.inputs.insert((input.source.clone(), input.id.clone()))
+    }
 }
 
 /// Transfers are made again; a switch or a joined device was put in force by its own means.
 fn is_fed(body: &Body) -> bool {
     !matches!(body, Body::Transfer(_) | Body::Host(HostEvent::Joined(_) | HostEvent::Switched { .. }))
-}
-
-fn first_instant(reader: &Reader, start: &Start) -> Result<Option<Instant>> {
-    Ok(reader.journal(start.partition, start.sequence + 1, 1)?.first().map(|row| row.at))
 }
 
 /// Topics that only the new set listens to: nothing of them was kept.

@@ -119,6 +119,7 @@ impl Export {
     fn write_from_store(&self, host: &config::Host, range: &Range) -> Result<()> {
         let reader = reach::reader(host)?;
         check_partition(range.partition, &reader)?;
+        crate::journal::refuse(&reader, range)?;
         let devices = reach::devices(host, Some(&reader))?;
         let mut to: Box<dyn std::io::Write> = if is_standard_output(&self.file) {
             Box::new(std::io::BufWriter::new(std::io::stdout()))

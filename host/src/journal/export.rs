@@ -14,7 +14,7 @@ use serde_json::value::to_raw_value;
 use server::state::Range;
 use store::{DecisionRow, JournalEntry, Reader, Table};
 
-use super::stored::nearest_checkpoint;
+use super::stored::{nearest_checkpoint, refuse_older};
 
 /// Rows of one read transaction: a long reader would hold back the store's own checkpoints.
 const PAGE: usize = 1_000;
@@ -32,7 +32,7 @@ pub(crate) fn export(
     range: &Range,
     send: impl FnMut(String) -> bool,
 ) -> Result<()> {
-    let partitions = range.partition.map_or(0..reader.partitions(), |partition| partition..partition + 1);
+    let partitions = partitions(reader, range);
     let mut writer = Writer { reader, devices, send, told: HashSet::new() };
     let mut cursors = Vec::new();
     if !range.observed && !writer.head()? {
@@ -64,6 +64,18 @@ pub(crate) fn export(
         }
     }
     Ok(())
+}
+
+/// Refuses a range that is older than what is kept.
+///
+/// # Errors
+/// Then, and when the store cannot be read.
+pub(crate) fn refuse(reader: &Reader, range: &Range) -> Result<()> {
+    refuse_older(reader, partitions(reader, range), (range.from, range.to))
+}
+
+fn partitions(reader: &Reader, range: &Range) -> std::ops::Range<u16> {
+    range.partition.map_or(0..reader.partitions(), |partition| partition..partition + 1)
 }
 
 struct Writer<'a, S> {

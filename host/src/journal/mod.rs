@@ -8,6 +8,6 @@ mod stored;
 
 pub(crate) use archive::Archive;
 pub(crate) use exact::{Entry, Replayed, Replayer, Traced, Watcher};
-pub(crate) use export::export;
+pub(crate) use export::{export, refuse};
 pub(crate) use exported::{is_export, replay as replay_export};
-pub(crate) use stored::{Stored, entry, nearest_checkpoint};
+pub(crate) use stored::{Stored, entry, nearest_checkpoint, refuse_older};

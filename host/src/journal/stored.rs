@@ -1,5 +1,7 @@
 //! A journal in its store.
 
+use std::ops::Range;
+
 use anyhow::{Result, bail};
 use engine::{configuration, digest, rows};
 use model::{Configuration, ConfigurationDigest, Decision, Instant};
@@ -32,6 +34,7 @@ impl Stored {
         watcher: Watcher<'_>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Replayed> {
+        refuse_older(&self.reader, 0..self.reader.partitions(), (from, to))?;
         let find = Box::new(|digest| self.configuration(digest));
         let mut replayer = Replayer::new(archive, self.reader.partitions(), find, watcher);
         let mut done = 0;
@@ -138,6 +141,39 @@ impl Stored {
         let body = self.reader.configuration(&digest.0)?;
         Ok(body.map(|body| configuration::decode(&body)).transpose()?)
     }
+}
+
+/// Refuses a range that begins before what is kept can be run, or ends before it begins. A journal that was never cut
+/// may be asked for a time before its first record.
+///
+/// # Errors
+/// Then, and when the store cannot be read.
+pub(crate) fn refuse_older(
+    reader: &Reader,
+    partitions: Range<u16>,
+    (from, to): (Option<Instant>, Option<Instant>),
+) -> Result<()> {
+    let (mut begins, mut reached) = (None::<Instant>, None::<Instant>);
+    for partition in partitions {
+        let Some((first, _)) = reader.bounds(partition)? else { continue };
+        let at = reader.journal_row(partition, first)?.map(|row| row.at);
+        begins = at.into_iter().chain(begins).min();
+        if first > 1 {
+            let opened = nearest_checkpoint(reader, partition, Instant::MIN)?.map(|found| found.at);
+            reached = opened.or(at).into_iter().chain(reached).max();
+        }
+    }
+    if let (Some(from), Some(reached)) = (from, reached)
+        && from <= reached
+    {
+        bail!("--from {from} is older than what is kept: the journal can be run from {reached} on");
+    }
+    if let (Some(to), Some(begins)) = (to, begins)
+        && to <= begins
+    {
+        bail!("--to {to} is older than what is kept: the journal begins at {begins}");
+    }
+    Ok(())
 }
 
 /// The newest checkpoint of a partition that lies before an instant, else the oldest where the journal was cut.
