@@ -1,14 +1,18 @@
-//! A recording through reader and engine, as `pointsman replay` does it, beside reading its JSON alone.
+//! A recording through reader and engine, as `pointsman replay` does it, beside reading its JSON alone; and a backtest
+//! beside a replay.
 
 use std::io::{BufRead as _, BufWriter, Cursor, Write as _};
 
+use backtest::{Backtest, Options, Results};
 use bench::installation::{self, Size, Wakes};
+use bench::pairs;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use engine::digest::RunDigest;
-use engine::{Engine, Lines, Persistence, Versions};
+use engine::{Engine, Lines, Persistence, Setup, Versions};
 use ingest::DeviceMap;
 use ingest::recorded::{BadLines, Entry, Reader, to_line};
+use model::trigger::{Kind, Predicate, Test};
 use model::{Input, Instant, Name, limits};
 
 /// Lines of the recording: some hours of ten devices.
@@ -16,9 +20,54 @@ const LINES: u64 = 50_000;
 const DEVICES: u32 = 10;
 /// Lines of one device that reports every five minutes for a year.
 const YEAR: u64 = 365 * 288;
+/// Lines of the recording that a backtest and a replay take in turn: both are measured dozens of times.
+const COMPARED: u64 = 10_000;
 
 fn main() {
     divan::main();
+    if !pairs::wanted() {
+        return;
+    }
+    for wakes in [Wakes::Seldom, Wakes::Always] {
+        let recording = recording(DEVICES, COMPARED);
+        let lines = usize::try_from(COMPARED).expect("a small number");
+        pairs::print(
+            &format!("backtest of two sets / replay of one, {wakes:?}"),
+            (&mut || drop(backtest(&recording, wakes)), lines),
+            (&mut || drop(replay(&recording, DEVICES, wakes)), lines),
+        );
+    }
+}
+
+/// Two sets over the recording, as `pointsman backtest` runs them: the page is drawn once, whatever the length.
+fn backtest(recording: &[u8], wakes: Wakes) -> backtest::Report {
+    let size = Size { devices: DEVICES, wakes, persistence: Persistence::DecisionsOnly, ..Size::default() };
+    let options = Options {
+        old: "old".into(),
+        new: "new".into(),
+        stream: "recording".into(),
+        from: None,
+        window: limits::BACKTEST_WINDOW,
+        zone: "UTC".into(),
+    };
+    let (old, new) = (installation::setup(size), stricter(installation::setup(size)));
+    let mut run = Backtest::new(old, new, Results::new(), options).expect("the installation is sound");
+    for (at, input) in lines(recording, DEVICES) {
+        run.take(input, at);
+    }
+    run.finish(None)
+}
+
+/// The same set with a threshold that nothing reaches.
+fn stricter(mut setup: Setup) -> Setup {
+    for (spec, _) in &mut setup.deployments {
+        for trigger in &mut std::sync::Arc::make_mut(spec).triggers {
+            if let Kind::Threshold { when: Predicate::Test { test, .. }, .. } = &mut trigger.kind {
+                *test = Test::Above(100.0);
+            }
+        }
+    }
+    setup
 }
 
 /// With every decision written to a file, and the digest of all.
