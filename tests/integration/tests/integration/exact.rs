@@ -122,6 +122,16 @@ fn what_is_wrong_with_an_export_is_named_with_its_line() -> Result<()> {
     write("gap.jsonl", &gap.join("\n"))?;
     refused(&host, &["replay", "gap.jsonl"], "the journal goes on at")?;
 
+    // A rule that answers otherwise than it did live: the recorded decision is not the one that the replay makes.
+    let is_command = |line: &&str| line.contains("\"decision\":") && line.contains("\"action\":\"set\"");
+    let at = lines.iter().position(is_command).context("a command's decision")?;
+    let otherwise = lines[at].replace("\"action\":\"set\"", "\"action\":\"sit\"");
+    changed.copy_from_slice(&lines);
+    changed[at] = &otherwise;
+    write("otherwise.jsonl", &changed.join("\n"))?;
+    refused(&host, &["replay", "otherwise.jsonl"], &format!("line {}", at + 1))?;
+    refused(&host, &["replay", "otherwise.jsonl"], "the live run decided")?;
+
     refused(&host, &["replay", "--from", "2026-05-03T00:00:00Z", "--to", "2026-05-02T00:00:00Z"], "is not before")?;
     std::fs::remove_dir_all(folder.path().join("data/packages"))?;
     std::fs::remove_file(folder.path().join("deployments/heating.toml"))?;

@@ -9,6 +9,7 @@ mod host;
 mod proxy;
 
 mod absent;
+mod backtest;
 mod clocks;
 mod commands;
 mod delivery;

@@ -148,6 +148,29 @@ fn a_rule_that_counts_in_its_memory_is_found_by_the_sampler() -> Result<()> {
 }
 
 #[test]
+fn a_rule_that_counts_in_its_memory_is_found_in_a_replay() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let host = Host::new(folder.path(), DEVICES)?;
+    host.deploy("counting", "faulty", DEPLOYMENT)?;
+    let line = |second: u32| {
+        format!(
+            "{{\"at\":\"2026-05-02T08:00:{second:02}Z\",\"device\":\"fridge\",\"readings\":{{\"temperature\":4}}}}\n"
+        )
+    };
+    std::fs::write(folder.path().join("recording.jsonl"), (0..5).map(line).collect::<String>())?;
+    let found = json(&host, &["replay", "recording.jsonl", "--sampler", "1", "--json"])?["hidden-state"].clone();
+    // The first of five is alone with a fresh instance in any case.
+    assert_eq!(found.as_array().map(Vec::len), Some(4), "{found}");
+    assert!(found[0]["deployment"] == "counting" && found[0]["key"] == "fridge", "{found}");
+    let output = host.command(&["replay", "recording.jsonl", "--sampler", "1"])?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("hidden state: counting, key fridge, answered event"), "{said}");
+    let unasked = json(&host, &["replay", "recording.jsonl", "--json"])?;
+    assert_eq!(unasked["hidden-state"], Json::Array(Vec::new()), "{unasked}");
+    Ok(())
+}
+
+#[test]
 fn a_rule_that_counts_in_its_memory_fails_its_own_scenarios() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let host = Host::new(folder.path(), "")?;
