@@ -369,6 +369,7 @@ impl Partition {
                 configuration: self.configuration,
                 checkpoint: self.checkpoint,
                 wall: self.wall,
+                catching_up: !self.caught_up,
             };
             self.record.change(Table::Partition, Box::from(&b"partition"[..]), Some(rows::encode(&row)));
         }

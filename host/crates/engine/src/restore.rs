@@ -1,6 +1,7 @@
 //! Restoring a partition from the rows of its store.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use model::{DeviceNo, Id, Instant, Name};
 use store::Table;
@@ -37,6 +38,7 @@ impl Partition {
                     // It was to be made by the next commit, and that never came.
                     self.checkpoint_due = row.checkpoint.0 == sequence;
                     self.wall = row.wall;
+                    self.caught_up = !row.catching_up;
                 }
                 Table::Twin => {
                     let twin: crate::twin::Twin = decode("twin", value)?;
@@ -74,8 +76,19 @@ impl Partition {
         seen.sort_unstable();
         seen.into_iter().for_each(|(at, id)| self.seen.insert(id, at));
         self.lay_slots(triggers, deployments);
+        if !self.caught_up {
+            self.owe_all_levels();
+        }
         self.arm_all_waiting();
         Ok(())
+    }
+
+    /// As the start did that the sources have not caught up with.
+    fn owe_all_levels(&mut self) {
+        let plan = Arc::clone(&self.plan);
+        for slot in &mut self.slots {
+            slot.owed = crate::slots::trigger_in(&plan, slot).spec.kind.keep();
+        }
     }
 
     fn restore_state(&mut self, key: &[u8], value: &[u8]) -> Result<(), RowError> {

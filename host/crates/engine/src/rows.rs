@@ -26,6 +26,9 @@ pub struct PartitionRow {
     pub checkpoint: (u64, Instant),
     #[serde(default)]
     pub wall: Wall,
+    /// The sources still deliver what waited while the host was down.
+    #[serde(default)]
+    pub catching_up: bool,
 }
 
 /// A row of [`store::Table::Trigger`].

@@ -157,6 +157,27 @@ fn from_a_checkpoint_equals_from_the_beginning() {
     }
 }
 
+#[test]
+fn from_a_state_before_the_sources_caught_up_the_clock_decides_nothing_either() {
+    let rules = || vec![(deployment("d", vec![held(Span::from_mins(5), None, Gap::Continue)]), tell as Rule)];
+    let mut bench = Bench::new(1, rules());
+    bench.take(started(), 0, None).live(1, 9.0).live(2, 9.0);
+    // The deadline passes by the clock alone; the reading that ends the run decides it first.
+    bench.live(20, 5.0).take(Body::Host(HostEvent::CaughtUp), 21, None).live(22, 9.0).live(23, 9.0);
+    bench.advance(40).live(41, 5.0);
+    let whole = journal(&bench, 0);
+    let mut state: State = BTreeMap::new();
+    for commit in bench.turns.iter().flat_map(|turn| &turn.commits) {
+        apply(&mut state, commit);
+        let Some(sequence) = commit.journal.last().map(|row| row.sequence) else { continue };
+        let mut exact = Exact::new(0, setup(1, rules())).expect("a setup");
+        let rows = state.iter().map(|((table, key), value)| (*table, &**key, &**value));
+        exact.restore(sequence, rows).expect("our own rows");
+        let rest = &whole.rows[usize::try_from(sequence).expect("small")..];
+        feed(&mut exact, rest).unwrap_or_else(|d| panic!("after {sequence}: {d}"));
+    }
+}
+
 fn apply(state: &mut State, commit: &Commit) {
     for change in &commit.changes {
         match &change.value {
