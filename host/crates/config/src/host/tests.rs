@@ -31,6 +31,31 @@ fn an_empty_file_is_a_host_with_its_own_broker() {
 }
 
 #[test]
+fn another_set_takes_the_place_of_what_lies_beside_the_file() {
+    let (folder, own) = load(&[
+        ("pointsman.toml", "[host]\nname = \"hub\"\ndevelopment = true\n"),
+        ("deployments/own.toml", DEPLOYMENT),
+        ("templates/own.toml", TEMPLATE),
+        ("other/deployments/theirs.toml", DEPLOYMENT),
+        ("other/templates/theirs.toml", TEMPLATE),
+        ("wrong/deployments/bad.toml", "[deployment]\npackages = \"a\"\n"),
+    ]);
+    let names = |host: &Host| {
+        let deployments = host.deployments.iter().map(|deployment| deployment.name.to_string()).collect::<Vec<_>>();
+        (deployments, host.templates.keys().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    assert_eq!(names(&own.expect("valid")), (vec!["own".to_owned()], vec!["own".to_owned()]));
+    let file = folder.path().join("pointsman.toml");
+    let with = |set: &str| Host::load_with(&file, &folder.path().join(set));
+    let other = with("other").expect("valid");
+    assert_eq!(names(&other), (vec!["theirs".to_owned()], vec!["theirs".to_owned()]));
+    assert_eq!((&*other.name, other.data), ("hub", folder.path().join("data")), "all else is the file's own");
+    let wrong = with("wrong").expect_err("a wrong key").to_string();
+    assert!(wrong.contains("wrong/deployments/bad.toml") && wrong.contains("packages"), "{wrong}");
+    assert_eq!(names(&with("none").expect("an empty set")), (Vec::new(), Vec::new()));
+}
+
+#[test]
 fn templates_and_deployments_lie_beside_the_file() {
     let development = "[host]\ndevelopment = true\n";
     let (folder, host) = load(&[

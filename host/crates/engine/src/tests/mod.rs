@@ -14,6 +14,7 @@ mod loops;
 mod models;
 mod order;
 mod sun;
+mod switches;
 mod timers;
 mod wall;
 mod why;

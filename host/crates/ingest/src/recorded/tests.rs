@@ -135,6 +135,28 @@ fn a_compressed_recording_reads_like_a_plain_one() {
     assert!(matches!(missing, Err(Error::Open { .. })));
 }
 
+#[test]
+fn what_was_read_is_counted_as_it_lies_in_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "{\"at\":\"2022-05-02T05:16:00Z\",\"advance\":true}\n".repeat(10_000);
+    let packed = zstd::encode_all(text.as_bytes(), 1).expect("compressed");
+    for (name, bytes) in [("a.jsonl", text.as_bytes()), ("a.jsonl.zst", &packed[..])] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).expect("a file");
+        let mut reader = FileReader::open(&path, BadLines::Stop).expect("it opens");
+        let (mut last, mut lines) = (reader.bytes_read(), 0);
+        while reader.next_line().expect("a good line").is_some() {
+            assert!(reader.bytes_read() >= last, "it never goes back");
+            (last, lines) = (reader.bytes_read(), lines + 1);
+        }
+        assert_eq!((lines, reader.bytes_read()), (10_000, bytes.len() as u64), "{name}");
+    }
+    // The first line of a long file does not read all of it.
+    let mut reader = FileReader::open(&folder.path().join("a.jsonl"), BadLines::Stop).expect("it opens");
+    reader.next_line().expect("a good line");
+    assert!((1..text.len() as u64).contains(&reader.bytes_read()), "{}", reader.bytes_read());
+}
+
 fn input(body: Body) -> Input {
     Input {
         id: "shop:1:2".into(),

@@ -64,6 +64,27 @@ impl MapPlaced for Vec<OutboxRow> {
 }
 
 #[test]
+fn rows_of_one_kind_come_in_order_from_where_they_are_asked_for() {
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    let of_kind =
+        |sequence: u64| JournalRow { kind: if sequence % 3 == 0 { "settled" } else { "timer" }, ..row(sequence) };
+    commit(&writer, Commit { partition: 1, journal: (1..=9).map(of_kind).collect(), ..Commit::default() });
+    commit(&writer, Commit { journal: vec![JournalRow { kind: "settled", ..row(1) }], ..Commit::default() });
+    let found = |partition, kind, from, limit| -> Vec<u64> {
+        let rows = reader.journal_of_kind(partition, kind, from, limit).expect("reads");
+        rows.iter().map(|row| row.sequence).collect()
+    };
+    assert_eq!(found(1, "settled", 1, 9), [3, 6, 9]);
+    assert_eq!(found(1, "settled", 3, 2), [3, 6], "the first that is asked for belongs to it");
+    assert_eq!(found(1, "settled", 4, 9), [6, 9]);
+    assert_eq!(found(1, "settled", 10, 9), [0; 0]);
+    assert_eq!(found(0, "settled", 1, 9), [1], "another partition's rows are its own");
+    assert_eq!(found(1, "settle", 1, 9), [0; 0]);
+    assert!(reader.journal_of_kind(2, "settled", 1, 9).is_err(), "there is no such partition");
+}
+
+#[test]
 fn later_changes_of_a_key_win_and_removed_rows_are_gone() {
     let folder = folder();
     let (writer, reader) = start(folder.path());
