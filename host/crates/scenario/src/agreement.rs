@@ -80,7 +80,7 @@ impl Runner {
             }
             played.lines.push((line.number, line.received()));
             stage.take(line)?;
-            if played.lines.len() % way.lines == 0 {
+            if played.lines.len().is_multiple_of(way.lines) {
                 played.keep(stage.end_turn());
             }
         }

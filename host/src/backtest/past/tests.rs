@@ -49,7 +49,7 @@ fn write(folder: &Path, retention: Retention, partitions: &[&[u64]], checkpoints
             commits.push(Commit { partition, journal, changes, checkpoint, ..Commit::default() });
         }
     }
-    let (sender, done) = std::sync::mpsc::channel();
+    let (sender, done) = std::sync::mpsc::sync_channel(1);
     writer.submit(commits, Box::new(move || sender.send(()).expect("the test waits"))).expect("the writer runs");
     done.recv().expect("all is written");
     (writer, reader)

@@ -11,11 +11,14 @@ use super::*;
 use crate::rows::{PartitionRow, decode};
 use crate::{Exact, configuration};
 
+/// Table, key, value.
+type Row = (Table, Box<[u8]>, Box<[u8]>);
+
 /// What a run has written.
 struct Written {
     /// Payloads of the journal, of decisions, and rows of state.
     payloads: Vec<Box<[u8]>>,
-    rows: Vec<(Table, Box<[u8]>, Box<[u8]>)>,
+    rows: Vec<Row>,
 }
 
 fn written() -> &'static Written {

@@ -67,8 +67,10 @@ impl MapPlaced for Vec<OutboxRow> {
 fn rows_of_one_kind_come_in_order_from_where_they_are_asked_for() {
     let folder = folder();
     let (writer, reader) = start(folder.path());
-    let of_kind =
-        |sequence: u64| JournalRow { kind: if sequence % 3 == 0 { "settled" } else { "timer" }, ..row(sequence) };
+    let of_kind = |sequence: u64| JournalRow {
+        kind: if sequence.is_multiple_of(3) { "settled" } else { "timer" },
+        ..row(sequence)
+    };
     commit(&writer, Commit { partition: 1, journal: (1..=9).map(of_kind).collect(), ..Commit::default() });
     commit(&writer, Commit { journal: vec![JournalRow { kind: "settled", ..row(1) }], ..Commit::default() });
     let found = |partition, kind, from, limit| -> Vec<u64> {
