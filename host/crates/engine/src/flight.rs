@@ -228,7 +228,12 @@ impl Partition {
                 self.keep_flight(&flight);
                 self.flights.insert(flight);
             }
-            None => self.finish_flight(id, Outcome::Failed, Some(Name::from("unconfirmed"))),
+            None => {
+                // A record of its own: what the clock alone decides must be in the journal, or a host that dies now goes
+                // on from an earlier instant and decides it again.
+                self.journal_derived("unconfirmed", &flight.origin.key.clone(), &(id, flight.attempt));
+                self.finish_flight(id, Outcome::Failed, Some(Name::from("unconfirmed")));
+            }
         }
     }
 

@@ -65,6 +65,9 @@ fn a_command_that_nobody_confirms_is_sent_again_and_then_fails() {
             due: None,
         };
         bench.take(Body::Settled(settled), at, None).advance(at + 1);
+        let journal = bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.journal);
+        let unconfirmed = journal.filter(|row| row.kind == "unconfirmed").count();
+        assert_eq!(unconfirmed, usize::try_from(at).expect("small"), "what the clock decides is in the journal");
     }
     assert_eq!(bench.engine.accounts().failed, 1);
 }
