@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 
 use model::guest::{Civil, HistoryProblem, Host, Known, Level, Pass, StateProblem, Summary};
-use model::{Attributes, Freshness, Instant, Name, Quality, Span, Value};
+use model::{Attributes, Freshness, Instant, Name, Quality, Span, Value, limits};
 
 #[derive(Default)]
 pub(crate) struct Recorder {
@@ -54,6 +54,10 @@ impl Host for Recorder {
     }
 
     fn set(&mut self, name: &str, value: Value, _: Option<Instant>) -> Result<(), StateProblem> {
+        // As the engine decides: the sandbox hands its answer over.
+        if name.len() > limits::NAME_BYTES || value.weight() > limits::STATE_VALUE_BYTES {
+            return Err(StateProblem::TooLarge);
+        }
         self.state.insert(name.to_owned(), value);
         Ok(())
     }
