@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value as Json, json};
 
 use crate::client::{Mqtt, wait_until};
+use crate::heating::{embedded, open_for};
 use crate::host::{Host, package_path};
 
 const FRIDGE: &str = r#"
@@ -34,31 +35,6 @@ high = "8 Cel"
 [grants]
 commands = ["alarm:on", "alarm:off"]
 emit = ["excursion"]
-"#;
-
-const WINDOW: &str = r#"
-[[device]]
-id = "window"
-kind = "contact"
-source = { topic = "home/window", readings = { contact = { path = "/open" } } }
-
-[[device]]
-id = "radiator"
-kind = "thermostat"
-source = { topic = "home/radiator", readings = { setpoint = { path = "/setpoint" } } }
-commands.set = { capability = "setpoint", topic = "home/radiator/set", payload = '{"setpoint":{{ value }}}' }
-"#;
-
-const HEATING: &str = r#"
-[roles]
-window = ["window"]
-thermostat = ["radiator"]
-
-[settings]
-open-for = "1s"
-
-[grants]
-commands = ["thermostat:set"]
 "#;
 
 fn text(output: &Output) -> String {
@@ -199,8 +175,8 @@ fn what_is_wrong_with_a_backtest_is_named() -> Result<()> {
 /// A host whose window was opened twice and closed once, and that has stopped.
 fn lived(folder: &Path) -> Result<Host> {
     let port = crate::broker::free_port()?;
-    let mut host = Host::new(folder, &format!("[broker]\nlisten = \"127.0.0.1:{port}\"\n{WINDOW}"))?;
-    host.deploy("heating", "thermostat-window", HEATING)?;
+    let mut host = Host::new(folder, &embedded(port))?;
+    host.deploy("heating", "thermostat-window", &open_for("1s"))?;
     host.start()?;
     let client = Mqtt::connect(port, "home", "home/radiator/set")?;
     client.publish("home/radiator", r#"{"setpoint":21}"#)?;
@@ -250,7 +226,7 @@ fn what_ran_is_compared_with_another_setting_over_the_journal_of_a_host() -> Res
     };
     assert_eq!(device(&same, "same"), 3, "{same}");
 
-    set(&host, "slow", "heating", "thermostat-window", &HEATING.replace("1s", "20m"))?;
+    set(&host, "slow", "heating", "thermostat-window", &open_for("20m"))?;
     // The window stood open at the end: with the clock run on, the new set turns the heating down much later.
     let until = later(&ran[2], 3_600)?;
     let report = backtest(&host, &["--new", "slow", "--to", &until])?;
@@ -298,8 +274,8 @@ fn a_range_older_than_retention_is_refused_by_each_command_that_reads_one() -> R
     let folder = tempfile::tempdir()?;
     let port = crate::broker::free_port()?;
     let retention = "[retention]\njournal = { age = \"1s\" }\n";
-    let mut host = Host::new(folder.path(), &format!("{retention}[broker]\nlisten = \"127.0.0.1:{port}\"\n{WINDOW}"))?;
-    host.deploy("heating", "thermostat-window", HEATING)?;
+    let mut host = Host::new(folder.path(), &format!("{retention}{}", embedded(port)))?;
+    host.deploy("heating", "thermostat-window", &open_for("1s"))?;
     host.start()?;
     let client = Mqtt::connect(port, "home", "home/radiator/set")?;
     client.publish("home/radiator", r#"{"setpoint":21}"#)?;
@@ -308,7 +284,7 @@ fn a_range_older_than_retention_is_refused_by_each_command_that_reads_one() -> R
     host.stop()?;
     let from = commands(&host)?[0].clone();
     // Another configuration makes a checkpoint, up to which the journal may be cut.
-    host.deploy("heating", "thermostat-window", &HEATING.replace("1s", "2s"))?;
+    host.deploy("heating", "thermostat-window", &open_for("2s"))?;
     host.start()?;
     client.publish("home/radiator", r#"{"setpoint":21}"#)?;
     host.stop()?;
