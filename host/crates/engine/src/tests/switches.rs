@@ -1,0 +1,49 @@
+//! Another set put in force while an engine runs, and partitions whose restored state already holds what comes.
+
+use super::*;
+
+#[test]
+fn what_restored_state_holds_is_not_taken_again() {
+    let mut bench = Bench::new(1, vec![(deployment("d", vec![each_reading()]), tell)]);
+    bench.engine.knows_until(0, minute(10));
+    bench.live(9, 5.0).live(10, 5.0);
+    bench.check(&[]);
+    bench.live(11, 5.0);
+    bench.check(&[("observation", 11)]);
+}
+
+fn warm_for(minutes: u64) -> Vec<(Deployment, Rule)> {
+    vec![(deployment("d", vec![held(Span::from_mins(minutes), None, Gap::Continue)]), tell as Rule)]
+}
+
+#[test]
+fn a_set_that_contradicts_itself_is_refused_and_the_old_one_stays() {
+    let twice = [warm_for(5), warm_for(5)].concat();
+    let mut bench = Bench::new(1, warm_for(30));
+    bench.live(1, 9.0);
+    assert!(bench.engine.switch(setup(1, twice)).is_err());
+    bench.live(10, 9.0).advance(30);
+    bench.check(&[]);
+    bench.advance(32);
+    bench.check(&[("began", 31)]);
+}
+
+#[test]
+fn a_switch_keeps_since_and_moves_the_deadline() {
+    let mut bench = Bench::new(1, warm_for(30));
+    bench.live(1, 9.0).live(10, 9.0);
+    bench.engine.switch(setup(1, warm_for(60))).expect("a setup");
+    bench.live(12, 9.0).advance(60);
+    bench.check(&[]);
+    bench.advance(62);
+    bench.check(&[("began", 61)]);
+}
+
+#[test]
+fn a_switch_to_a_shorter_hold_fires_what_is_due_by_then() {
+    let mut bench = Bench::new(1, warm_for(30));
+    bench.live(1, 9.0).live(10, 9.0);
+    bench.engine.switch(setup(1, warm_for(5))).expect("a setup");
+    bench.live(12, 9.0).advance(13);
+    assert_eq!(bench.told().len(), 1, "{:?}", bench.told());
+}
