@@ -2,7 +2,11 @@
 
 #![expect(clippy::print_stderr, reason = "a test program talks to the terminal")]
 
+use std::io::{IsTerminal, stderr};
+use std::num::NonZeroUsize;
 use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -17,30 +21,57 @@ struct Arguments {
     /// The first of them.
     #[arg(long, default_value_t = 0)]
     from: u64,
+    /// How many seeds run side by side; without it, one for each processor.
+    #[arg(long)]
+    jobs: Option<NonZeroUsize>,
 }
+
+/// How often a line says how far it is where no terminal shows a bar, in seeds.
+const SAID_EVERY: u64 = 100;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let jobs = arguments.jobs.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let bar = ProgressBar::new(arguments.seeds);
     let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} seeds, {per_sec}, {eta} left, {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let mut failed = 0_u64;
-    for seed in arguments.from..arguments.from + arguments.seeds {
-        // A panic is a finding like any other; the next seeds are run all the same.
-        let found = std::panic::catch_unwind(|| check(&Plan::of(seed)));
-        let said: Vec<String> = match found {
-            Ok(violations) => violations.iter().map(ToString::to_string).collect(),
-            Err(_) => vec!["it panicked, see above".to_owned()],
-        };
-        if !said.is_empty() {
-            failed += 1;
-            bar.suspend(|| report(seed, &said));
+    let [next, done, failed] = [const { AtomicU64::new(0) }; 3];
+    let work = || {
+        loop {
+            let taken = next.fetch_add(1, Ordering::Relaxed);
+            if taken >= arguments.seeds {
+                return;
+            }
+            let seed = arguments.from + taken;
+            let said = findings(seed);
+            if !said.is_empty() {
+                failed.fetch_add(1, Ordering::Relaxed);
+                bar.suspend(|| report(seed, &said));
+            }
+            let failed = failed.load(Ordering::Relaxed);
+            bar.set_message(format!("{failed} failed"));
+            bar.inc(1);
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            if !stderr().is_terminal() && (done.is_multiple_of(SAID_EVERY) || done == arguments.seeds) {
+                eprintln!("{done} of {} seeds, {failed} failed", arguments.seeds);
+            }
         }
-        bar.set_message(format!("{failed} failed"));
-        bar.inc(1);
-    }
+    };
+    thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(work);
+        }
+    });
     bar.finish();
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failed.into_inner() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What is wrong with a seed. A panic is a finding like any other; the next seeds are run all the same.
+fn findings(seed: u64) -> Vec<String> {
+    let Ok(violations) = std::panic::catch_unwind(|| check(&Plan::of(seed))) else {
+        return vec!["it panicked, see above".to_owned()];
+    };
+    violations.iter().map(ToString::to_string).collect()
 }
 
 /// The findings of a seed, and how to see them again.

@@ -17,7 +17,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   test                                 passes every test
   lint                                 rustfmt and clippy over every workspace
   packages                             builds the packages of the example rules
-  sim [--seeds 1] [--from 0]           runs the simulator with as many seeds
+  sim [--seeds 1] [--from 0] [--jobs]  runs the simulator with as many seeds
   kills [--count 200]                  kills a host under load as often, and its broker too
   aarch64                              builds for aarch64, tests under qemu, compares a replay's digest
   soak [--minutes 30] [--rate 50]      keeps a host under load and watches what grows";
