@@ -31,6 +31,8 @@ pub struct Pipeline {
     /// Whether the wall clock could not be right when it was last looked at.
     pub doubted: bool,
     pub meter: Meter,
+    /// How long a first input waits for company.
+    pub linger: Duration,
     /// Told of every committed turn, on the store's thread.
     pub committed: Arc<dyn Fn(&Turn) + Send + Sync>,
 }
@@ -116,11 +118,15 @@ impl Pipeline {
     fn run(mut self, asked: &Receiver<Request>) {
         while let Ok(Some(tickets)) = self.answer(asked) {
             // Whoever waits for this turn's commit is not kept waiting for input.
-            let patience = if tickets.is_empty() { self.patience(self.clock.now()) } else { Duration::ZERO };
-            if self.run_turn(tickets, limits::TURN_INPUTS, patience).is_err() {
+            if tickets.is_empty() {
+                self.outlet.gather(self.patience(self.clock.now()), self.linger);
+            }
+            if self.run_turn(tickets, limits::TURN_INPUTS).is_err() {
                 return;
             }
         }
+        // The sources have stopped: what they handed over is committed, because not each of them can send it again.
+        while self.outlet.has_more() && self.run_turn(Vec::new(), limits::TURN_INPUTS).is_ok() {}
     }
 
     /// Does what was asked between two turns; gives the tickets of those that wait for the next commit, or none where
@@ -143,19 +149,19 @@ impl Pipeline {
         Ok(Some(tickets))
     }
 
-    /// Takes what is ready, at most `inputs_max`, waiting up to `patience` for the first; runs it, lets the clock bring
-    /// what is due, and hands the turn to the store. Returns how many turns were handed over: none where nothing
+    /// Takes what is ready, at most `inputs_max`; runs it, lets the clock bring what is due, and hands the turn to the
+    /// store. Returns how many turns were handed over: none where nothing
     /// happened, several where rules burnt much fuel.
     ///
     /// # Errors
     /// When the store has stopped.
-    pub fn turn(&mut self, inputs_max: usize, patience: Duration) -> Result<u64, Stopped> {
-        self.run_turn(Vec::new(), inputs_max, patience)
+    pub fn turn(&mut self, inputs_max: usize) -> Result<u64, Stopped> {
+        self.run_turn(Vec::new(), inputs_max)
     }
 
-    fn run_turn(&mut self, mut tickets: Vec<Ticket>, inputs_max: usize, patience: Duration) -> Result<u64, Stopped> {
+    fn run_turn(&mut self, mut tickets: Vec<Ticket>, inputs_max: usize) -> Result<u64, Stopped> {
         let mut turns = 0;
-        let deliveries = self.outlet.take(inputs_max, limits::TURN_BYTES, patience);
+        let deliveries = self.outlet.take(inputs_max, limits::TURN_BYTES, Duration::ZERO);
         self.judge_budgets();
         for delivery in deliveries {
             for input in &delivery.inputs {
@@ -229,10 +235,10 @@ impl Pipeline {
         }
     }
 
-    /// How long to wait for input: until the clock brings something.
+    /// How long to wait for input: until the clock brings something, which waits for company too.
     fn patience(&self, now: Instant) -> Duration {
         match self.engine.next_due() {
-            Some(due) => Duration::from_micros(due.since(now).0).min(IDLE),
+            Some(due) => (Duration::from_micros(due.since(now).0) + self.linger).min(IDLE),
             None => IDLE,
         }
     }
@@ -247,10 +253,12 @@ impl Pipeline {
         let commits = std::mem::take(&mut turn.commits);
         let news = News::of(&commits);
         let committed = Arc::clone(&self.committed);
+        let committing = self.outlet.committing();
         let done = Box::new(move || {
             turn.commits = news.commits;
             committed(&turn);
             tickets.into_iter().for_each(Ticket::acknowledge);
+            drop(committing);
         });
         self.writer.submit(commits, done)?;
         Ok(1)

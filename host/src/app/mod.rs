@@ -7,6 +7,7 @@ mod sources;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use delivery::Dispatcher;
@@ -111,6 +112,7 @@ impl App {
             wall: Wall::default(),
             doubted: standing.held,
             meter: engine::Meter::default(),
+            linger: Duration::from_micros(installation.host.linger.0),
             committed: on_commit(Arc::clone(&committed_sinks), Arc::clone(&live), observer),
         };
         let (pipeline, engine) = pipeline.start().context("failed to start the engine's thread")?;
@@ -198,7 +200,6 @@ fn store_options(host: &config::Host) -> store::Options {
             journal_bytes: host.retention.journal_bytes,
             decisions_age: host.retention.decisions_age,
         },
-        linger: host.linger,
     }
 }
 

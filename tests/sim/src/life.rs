@@ -115,8 +115,18 @@ impl Life {
             tokio::spawn(caught_up::watch(vec![connection.status().clone()], inlet, ids)),
         ];
         let (wall, meter, writer_too) = (Wall::default(), Meter::default(), writer.clone());
-        let pipeline =
-            Pipeline { engine, outlet, writer: writer_too, clock, ids: engine_ids, wall, doubted, meter, committed };
+        let pipeline = Pipeline {
+            engine,
+            outlet,
+            writer: writer_too,
+            clock,
+            ids: engine_ids,
+            wall,
+            doubted,
+            meter,
+            linger: Duration::ZERO,
+            committed,
+        };
         Self { pipeline, gate, reader, submitted: 0, told, writer, connection, tasks }
     }
 
@@ -127,7 +137,7 @@ impl Life {
 
     /// Takes what is ready and runs a turn.
     pub(crate) fn turn(&mut self, inputs_max: usize) {
-        let handed = self.pipeline.turn(inputs_max, Duration::ZERO).expect("the store runs while the host lives");
+        let handed = self.pipeline.turn(inputs_max).expect("the store runs while the host lives");
         self.submitted += handed;
     }
 

@@ -5,11 +5,17 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use model::Input;
+use model::{Input, limits};
 use tokio::sync::Notify;
 
 /// Bytes that wait for the engine by default: some seconds of a busy hub, small beside its memory.
 pub const INLET_BYTES: usize = 8 * 1024 * 1024;
+
+/// Deliveries with which a turn begins though another one is on its way to the disk: with more, a turn costs so little
+/// less for each that it is better to use both processors.
+const ENOUGH: usize = 64;
+/// The longest wait for a commit. It ends by itself but on a full disk, where the engine must still see what is due.
+const COMMIT_LONGEST: Duration = Duration::from_millis(500);
 
 /// All that one message gave: several inputs, one acknowledgement.
 #[derive(Debug)]
@@ -88,6 +94,7 @@ pub struct Waker {
     shared: Arc<Shared>,
 }
 
+#[derive(Debug)]
 struct Shared {
     bound: usize,
     queue: Mutex<Queue>,
@@ -95,12 +102,29 @@ struct Shared {
     drained: Notify,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Queue {
     deliveries: VecDeque<Delivery>,
     bytes: usize,
+    /// Turns that are on their way to the disk.
+    committing: usize,
+    /// Deliveries that end the engine's wait: it is not woken for each one before.
+    wanted: usize,
     woken: bool,
     closed: bool,
+}
+
+impl Queue {
+    /// Whether as much waits as the engine waits for, or as a turn takes.
+    fn is_wanted(&self) -> bool {
+        self.deliveries.len() >= self.wanted || self.bytes >= limits::TURN_BYTES
+    }
+}
+
+/// A turn on its way to the disk. Dropped when it is there, or given up.
+#[derive(Debug)]
+pub struct Committing {
+    shared: Arc<Shared>,
 }
 
 impl Inlet {
@@ -118,8 +142,11 @@ impl Inlet {
         }
         queue.bytes += delivery.bytes;
         queue.deliveries.push_back(delivery);
+        let wanted = queue.is_wanted();
         drop(queue);
-        self.shared.filled.notify_one();
+        if wanted {
+            self.shared.filled.notify_one();
+        }
         Ok(())
     }
 
@@ -161,17 +188,32 @@ impl Inlet {
 }
 
 impl Outlet {
+    /// Waits up to `timeout` for a first delivery, then up to `linger` for company, and then as long as a turn is on
+    /// its way to the disk: what comes until then could not be committed sooner by a turn of its own, and one turn
+    /// for all costs less. A turn's worth ends the linger, [`ENOUGH`] the wait for the disk, a wake-up any of them.
+    pub fn gather(&self, timeout: Duration, linger: Duration) {
+        let shared = &self.shared;
+        let queue = shared.wait(shared.lock(), 1, timeout, |_| false);
+        if queue.deliveries.is_empty() {
+            return;
+        }
+        let queue = shared.wait(queue, limits::TURN_INPUTS, linger, |_| false);
+        drop(shared.wait(queue, ENOUGH, COMMIT_LONGEST, |queue| queue.committing == 0));
+    }
+
+    /// Says that a turn is on its way to the disk.
+    #[must_use]
+    pub fn committing(&self) -> Committing {
+        self.shared.lock().committing += 1;
+        Committing { shared: self.shared.clone() }
+    }
+
     /// Takes what is ready, in order of arrival, within both limits; waits up to `timeout` when nothing is.
     ///
     /// A first delivery that is larger than a limit comes alone. Empty after the timeout or a wake-up.
     #[must_use]
     pub fn take(&self, inputs_max: usize, bytes_max: usize, timeout: Duration) -> Vec<Delivery> {
-        let queue = self.shared.lock();
-        let (mut queue, _) = self
-            .shared
-            .filled
-            .wait_timeout_while(queue, timeout, |queue| queue.deliveries.is_empty() && !queue.woken)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut queue = self.shared.wait(self.shared.lock(), 1, timeout, |_| false);
         queue.woken = false;
         let (mut taken, mut inputs, mut bytes) = (Vec::new(), 0, 0);
         while let Some(next) = queue.deliveries.front() {
@@ -217,6 +259,17 @@ impl Drop for Outlet {
     }
 }
 
+impl Drop for Committing {
+    fn drop(&mut self) {
+        let mut queue = self.shared.lock();
+        queue.committing -= 1;
+        if queue.committing == 0 && !queue.deliveries.is_empty() {
+            drop(queue);
+            self.shared.filled.notify_one();
+        }
+    }
+}
+
 impl Waker {
     pub fn wake(&self) {
         self.shared.lock().woken = true;
@@ -227,6 +280,19 @@ impl Waker {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for so many deliveries, a turn's bytes, a wake-up or what `ends` it; at most `timeout`.
+    fn wait<'a>(
+        &'a self,
+        mut queue: MutexGuard<'a, Queue>,
+        deliveries: usize,
+        timeout: Duration,
+        ends: fn(&Queue) -> bool,
+    ) -> MutexGuard<'a, Queue> {
+        queue.wanted = deliveries;
+        let waits = |queue: &mut Queue| !queue.woken && !queue.is_wanted() && !ends(queue);
+        self.filled.wait_timeout_while(queue, timeout, waits).unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
@@ -280,6 +346,44 @@ mod tests {
         let (_inlet, outlet) = channel(10);
         outlet.waker().wake();
         assert!(outlet.take(1, 1, SOON).is_empty());
+    }
+
+    #[test]
+    fn the_first_delivery_waits_for_company_until_a_turn_is_full_or_the_engine_is_woken() {
+        let hour = Duration::from_secs(3_600);
+        let (inlet, outlet) = channel(2 * limits::TURN_BYTES);
+        for _ in 0..limits::TURN_INPUTS {
+            inlet.try_put(delivery("a", 1)).expect("room");
+        }
+        outlet.gather(SOON, hour);
+        assert_eq!(outlet.take(limits::TURN_INPUTS, 1000, SOON).len(), limits::TURN_INPUTS);
+        inlet.try_put(delivery("large", limits::TURN_BYTES)).expect("room");
+        outlet.gather(SOON, hour);
+        assert_eq!(ids(&outlet.take(1, 1, SOON)), ["large"]);
+        inlet.try_put(delivery("one", 1)).expect("room");
+        outlet.waker().wake();
+        outlet.gather(SOON, hour);
+        assert_eq!(ids(&outlet.take(2, 1000, SOON)), ["one"]);
+    }
+
+    #[test]
+    fn what_comes_during_a_commit_waits_for_its_end() {
+        let (inlet, outlet) = channel(1000);
+        let committing = outlet.committing();
+        inlet.try_put(delivery("a", 1)).expect("room");
+        let putting = std::thread::spawn({
+            let inlet = inlet.clone();
+            move || {
+                while inlet.shared.lock().wanted != ENOUGH {
+                    std::thread::yield_now();
+                }
+                inlet.try_put(delivery("b", 1)).expect("room");
+                drop(committing);
+            }
+        });
+        outlet.gather(SOON, Duration::ZERO);
+        assert_eq!(ids(&outlet.take(10, 1000, Duration::ZERO)), ["a", "b"]);
+        putting.join().expect("it runs");
     }
 
     #[test]

@@ -8,8 +8,6 @@ pub struct Options {
     /// 1 to 65 535. Used when the store is created and fixed from then on.
     pub partitions: u16,
     pub retention: Retention,
-    /// The longest that a turn waits for company before it is committed; zero commits at once.
-    pub linger: Span,
 }
 
 /// How long things are kept, measured against the newest `at` of the journal.
@@ -24,7 +22,7 @@ pub struct Retention {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { partitions: limits::PARTITIONS, retention: Retention::default(), linger: Span(0) }
+        Self { partitions: limits::PARTITIONS, retention: Retention::default() }
     }
 }
 

@@ -104,12 +104,8 @@ impl Queue {
         }
         inner.rows += turn.rows;
         inner.bytes += turn.bytes;
-        let first = inner.is_idle();
         inner.turns.push_back(turn);
-        // Whoever waits for company is woken when the transaction is full, not by each turn that joins.
-        if first || inner.is_full() {
-            self.work.notify_one();
-        }
+        self.work.notify_one();
         Ok(())
     }
 
@@ -123,8 +119,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Waits for work, then up to `linger` for company, and takes what fits one transaction. None: stopped and empty.
-    pub(crate) fn take(&self, linger: Duration) -> Option<Batch> {
+    /// Waits for work and takes what fits one transaction. None: stopped and empty.
+    pub(crate) fn take(&self) -> Option<Batch> {
         let inner = self.lock();
         let mut inner = self
             .work
@@ -132,11 +128,6 @@ impl Queue {
             .unwrap_or_else(PoisonError::into_inner);
         if inner.is_idle() {
             return None;
-        }
-        if !linger.is_zero() {
-            let alone = |inner: &mut Inner| !inner.is_full() && inner.namings.is_empty() && !inner.stopping;
-            let waited = self.work.wait_timeout_while(inner, linger, alone);
-            inner = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let batch = inner.drain();
         self.room.notify_all();

@@ -181,7 +181,7 @@ impl Thread {
         loop {
             let batch = match carry {
                 Some(batch) => batch,
-                None => match queue.take(Duration::from_micros(self.options.linger.0)) {
+                None => match queue.take() {
                     Some(batch) => carry.insert(batch),
                     None => return Ok(()),
                 },

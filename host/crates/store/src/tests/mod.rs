@@ -31,7 +31,6 @@ const OPTIONS: Options = Options {
         journal_bytes: 4 << 30,
         decisions_age: Span::from_days(90),
     },
-    linger: Span(0),
 };
 
 fn folder() -> TempDir {

@@ -85,29 +85,6 @@ fn an_attempt_is_kept_in_its_row_and_makes_none() {
 }
 
 #[test]
-fn a_lingering_commit_takes_company_and_a_stop_does_not_wait_for_it() {
-    let folder = folder();
-    let options = Options { linger: Span::from_hours(1), ..OPTIONS };
-    let (writer, reader) = Store::open(folder.path(), &options).expect("opens").into_writer();
-    let (sender, done) = sync_channel(2);
-    writer.submit(vec![counting(0, 1)], signal(sender.clone())).expect("runs");
-    writer.submit(vec![counting(0, 2)], signal(sender)).expect("runs");
-    assert_eq!(reader.journal(0, 1, 10).expect("reads"), [], "both wait for company");
-    writer.stop().expect("stops");
-    assert_eq!(done.iter().count(), 2);
-    assert_eq!(reader.journal(0, 1, 10).expect("reads").len(), 2);
-}
-
-#[test]
-fn a_full_transaction_does_not_linger() {
-    let folder = folder();
-    let options = Options { linger: Span::from_hours(1), ..OPTIONS };
-    let (writer, _reader) = Store::open(folder.path(), &options).expect("opens").into_writer();
-    let rows = (1..=ROWS_MAX as u64).map(row).collect();
-    commit(&writer, Commit { partition: 0, journal: rows, ..Commit::default() });
-}
-
-#[test]
 fn rows_that_do_not_follow_are_refused_before_anything_is_written() {
     let folder = folder();
     let (writer, reader) = start(folder.path());
@@ -154,7 +131,7 @@ fn turn(rows: std::ops::RangeInclusive<u64>, bytes: usize) -> Turn {
 fn taken(turns: Vec<Turn>) -> usize {
     let queue = Queue::new(vec![1]);
     turns.into_iter().for_each(|turn| queue.push(turn).expect("not stopped"));
-    queue.take(std::time::Duration::ZERO).expect("work").turns.len()
+    queue.take().expect("work").turns.len()
 }
 
 #[test]
@@ -181,7 +158,7 @@ fn a_full_queue_holds_the_next_turn_back() {
         sender.send(()).expect("the test waits");
     });
     assert!(pushed.try_recv().is_err());
-    assert_eq!(queue.take(std::time::Duration::ZERO).expect("work").turns.len(), TURNS_MAX);
+    assert_eq!(queue.take().expect("work").turns.len(), TURNS_MAX);
     pushed.recv().expect("the turn goes in when there is room");
     thread.join().expect("no panic");
 }
