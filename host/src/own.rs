@@ -4,14 +4,20 @@ use ingest::Ids;
 use ingest::inlet::{Delivery, Ticket};
 use ingest::intake::DELIVERY_OVERHEAD;
 use model::input::{Body, HostEvent};
-use model::{ConfigurationDigest, Input, Name};
+use model::{ConfigurationDigest, Input, Instant, Name};
 
-/// The first record of every start: `engine` is its version, `configuration` what is in force from here
-/// on, `doubted` whether the wall clock cannot be right.
+/// The first record of every start: `engine` is its version, `configuration` what is in force from here on, `doubted`
+/// whether the wall clock cannot be right, `alive` until when the host ran before.
 #[must_use]
-pub fn started(ids: &Ids, engine: &str, configuration: ConfigurationDigest, doubted: bool) -> Delivery {
+pub fn started(
+    ids: &Ids,
+    engine: &str,
+    configuration: ConfigurationDigest,
+    doubted: bool,
+    alive: Option<Instant>,
+) -> Delivery {
     let (engine, zones) = (Name::from(engine), Name::from(engine::calendar::ZONES));
-    record(ids, Body::Host(HostEvent::Started { engine, zones, configuration: Some(configuration), doubted }))
+    record(ids, Body::Host(HostEvent::Started { engine, zones, configuration: Some(configuration), doubted, alive }))
 }
 
 /// A record that nobody waits for.

@@ -12,6 +12,7 @@ const TAIL: usize = 8_192;
 /// Everything that was committed, ready to be given to an engine.
 pub struct Past {
     partitions: Vec<Partition>,
+    alive: Option<Instant>,
 }
 
 /// Table, key, value.
@@ -43,13 +44,16 @@ impl Past {
             let tail = observed.filter_map(|entry| Some((rows::decode("journal", &entry.payload?).ok()?, entry.at)));
             Ok(Partition { sequence: loaded.sequence, rows, tail: tail.collect(), clock })
         };
-        Ok(Self { partitions: (0..store.partitions()).map(read).collect::<Result<_, _>>()? })
+        let partitions = (0..store.partitions()).map(read).collect::<Result<_, _>>()?;
+        Ok(Self { partitions, alive: store.alive()? })
     }
 
-    /// The newest instant of any partition.
+    /// The newest instant at which the host is known to have run: that of any partition's last record, or the sign that
+    /// it gives while nothing happens. None where it never ran.
     #[must_use]
-    pub fn clock(&self) -> Instant {
-        self.partitions.iter().map(|partition| partition.clock).max().unwrap_or_default()
+    pub fn alive(&self) -> Option<Instant> {
+        let clocks = self.partitions.iter().map(|partition| partition.clock);
+        clocks.chain(self.alive).max().filter(|at| *at != Instant::default())
     }
 
     /// # Errors

@@ -7,7 +7,7 @@ use std::time::Duration;
 use engine::{Engine, Meter, Setup, SetupError, Turn, Wall};
 use ingest::{Ids, Outlet, Ticket};
 use model::input::{Body, HostEvent};
-use model::{Instant, limits};
+use model::{Instant, Span, limits};
 use store::{Stopped, Writer};
 
 use crate::own;
@@ -15,6 +15,9 @@ use crate::system_clock::{SystemClock, Trust};
 
 /// Longest sleep of an idle engine: how long a stop may take to be seen.
 const IDLE: Duration = Duration::from_millis(500);
+/// How often the store is told that the host runs, while nothing else tells it: how much longer than it was a downtime
+/// may seem to a hold. Rare, because a hub has a flash card.
+const SIGN_OF_LIFE: Span = Span::from_mins(1);
 /// Requests from outside that wait for the engine: switches and stops are rare.
 const REQUESTS: usize = 16;
 
@@ -31,6 +34,8 @@ pub struct Pipeline {
     /// Whether the wall clock could not be right when it was last looked at.
     pub doubted: bool,
     pub meter: Meter,
+    /// The last instant up to which the store knows that the host runs.
+    pub signed: Instant,
     /// How long a first input waits for company.
     pub linger: Duration,
     /// Told of every committed turn, on the store's thread.
@@ -127,6 +132,10 @@ impl Pipeline {
         }
         // The sources have stopped: what they handed over is committed, because not each of them can send it again.
         while self.outlet.has_more() && self.run_turn(Vec::new(), limits::TURN_INPUTS).is_ok() {}
+        let now = self.clock.now();
+        self.engine.advance(now);
+        // A store that has stopped already takes no last word.
+        let _ = self.commit(Vec::new(), Some(now));
     }
 
     /// Does what was asked between two turns; gives the tickets of those that wait for the next commit, or none where
@@ -140,7 +149,7 @@ impl Pipeline {
                     let now = self.clock.now();
                     let _ = answer.send(self.engine.reconfigure(*setup, self.ids.next(), now));
                     // A switch is a turn of its own: its checkpoint is the state before it.
-                    self.commit(Vec::new())?;
+                    self.commit(Vec::new(), None)?;
                 }
                 Request::AcceptClock(answer) => tickets.extend(self.accept_clock(answer)),
                 Request::Stop => return Ok(None),
@@ -169,12 +178,14 @@ impl Pipeline {
             }
             tickets.push(delivery.ticket);
             if self.engine.is_full() {
-                turns += self.commit(std::mem::take(&mut tickets))?;
+                turns += self.commit(std::mem::take(&mut tickets), None)?;
             }
         }
         self.mind_clock();
-        self.engine.advance(self.clock.now());
-        turns += self.commit(tickets)?;
+        let now = self.clock.now();
+        self.engine.advance(now);
+        let sign = (now.since(self.signed) >= SIGN_OF_LIFE).then_some(now);
+        turns += self.commit(tickets, sign)?;
         Ok(turns)
     }
 
@@ -243,10 +254,14 @@ impl Pipeline {
         }
     }
 
-    /// Ends the turn; acknowledges when it is on disk.
-    fn commit(&mut self, tickets: Vec<Ticket>) -> Result<u64, Stopped> {
+    /// Ends the turn; acknowledges when it is on disk. A sign of life says that all is done that was due by then.
+    fn commit(&mut self, tickets: Vec<Ticket>, sign: Option<Instant>) -> Result<u64, Stopped> {
         let mut turn = self.engine.finish();
         self.meter.note(self.clock.now(), &turn.fuel);
+        if let Some(now) = sign {
+            turn.commits.push(store::Commit { alive: Some(now), ..store::Commit::default() });
+            self.signed = now;
+        }
         if turn.commits.is_empty() && tickets.is_empty() && turn.decisions.is_empty() {
             return Ok(0);
         }

@@ -67,7 +67,8 @@ impl App {
         let store = Store::open(&host.data, &store_options(host))?;
         let start = store.start_number();
         let past = Past::read(&store)?;
-        let clock = Arc::new(SystemClock::starting_after(past.clock()));
+        let alive = past.alive();
+        let clock = Arc::new(SystemClock::starting_after(alive.unwrap_or_default()));
         let standing = clock.standing();
         if standing.held {
             tracing::warn!("{standing}");
@@ -89,7 +90,7 @@ impl App {
         let (inlet, outlet) = inlet::channel(INLET_BYTES);
         let host_ids = Ids::new(Name::from("host"), start);
         let version = env!("CARGO_PKG_VERSION");
-        put_now(&inlet, own::started(&host_ids, version, engine.configuration(), standing.held));
+        put_now(&inlet, own::started(&host_ids, version, engine.configuration(), standing.held, alive));
 
         let waiting = reader.clone();
         let (results_in, results_out) = mpsc::channel(RESULTS);
@@ -112,6 +113,7 @@ impl App {
             wall: Wall::default(),
             doubted: standing.held,
             meter: engine::Meter::default(),
+            signed: alive.unwrap_or_default(),
             linger: Duration::from_micros(installation.host.linger.0),
             committed: on_commit(Arc::clone(&committed_sinks), Arc::clone(&live), observer),
         };

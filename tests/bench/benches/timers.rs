@@ -152,6 +152,7 @@ fn start() {
         zones: "none".into(),
         configuration: None,
         doubted: false,
+        alive: None,
     });
     engine.take(&input, START);
     let taken = begun.elapsed();

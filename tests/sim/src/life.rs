@@ -63,8 +63,9 @@ impl Life {
         let store = Store::open_on(folder, &options, medium).expect("a store that crashed opens again");
         let start = store.start_number();
         let past = Past::read(&store).expect("a store that crashed can be read");
+        let alive = past.alive();
         let beyond = Arc::clone(around.beyond);
-        let clock = Arc::new(SystemClock::over(Box::new(move || clocks(&beyond)), past.clock()));
+        let clock = Arc::new(SystemClock::over(Box::new(move || clocks(&beyond)), alive.unwrap_or_default()));
         let doubted = clock.standing().held;
         number_devices(&store, around.world);
         let (writer, reader) = store.into_writer();
@@ -76,7 +77,7 @@ impl Life {
         let ids = Ids::new(Name::from("host"), start);
         let engine_ids = Ids::new(Name::from("engine"), start);
         inlet
-            .try_put(own::started(&ids, "simulated", engine.configuration(), doubted))
+            .try_put(own::started(&ids, "simulated", engine.configuration(), doubted, alive))
             .expect("an empty inlet has room");
         let (results_in, results) = mpsc::channel(RESULTS);
         let life = around.beyond.revive();
@@ -124,6 +125,7 @@ impl Life {
             wall,
             doubted,
             meter,
+            signed: alive.unwrap_or_default(),
             linger: Duration::ZERO,
             committed,
         };

@@ -17,11 +17,12 @@ impl Partition {
     pub(crate) fn host_event(&mut self, event: &HostEvent, before: Instant) {
         match event {
             HostEvent::Budget { deployment, over } => self.budget(deployment, *over),
-            HostEvent::Started { doubted, .. } => {
+            HostEvent::Started { doubted, alive, .. } => {
                 self.caught_up = false;
                 self.wall = if *doubted { Wall::doubted(self.clock) } else { Wall::default() };
                 self.forget_budgets();
-                self.resume(before);
+                // A partition that was quiet before the host ended knew no more than the others: it ran.
+                self.resume(alive.map_or(before, |alive| alive.max(before)));
             }
             HostEvent::CaughtUp if self.wall.doubted.is_some() => self.wall.caught_up = true,
             HostEvent::CaughtUp => self.catch_up(),

@@ -93,6 +93,10 @@ pub enum HostEvent {
         /// The wall clock cannot be right: nothing that a clock decides happens before [`HostEvent::ClockAccepted`].
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         doubted: bool,
+        /// Until when the host before this one is known to have run; none at the first start. A partition's own last
+        /// record may be much older.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        alive: Option<Instant>,
     },
     /// A member of a fleet was heard for the first time.
     Joined(Box<Joined>),

@@ -29,6 +29,7 @@ pub(crate) struct Statements<'c> {
     dead_letter: Statement<'c>,
     checkpoints: Checkpoints<'c>,
     configuration: Statement<'c>,
+    alive: Statement<'c>,
 }
 
 impl<'c> Statements<'c> {
@@ -67,6 +68,10 @@ impl<'c> Statements<'c> {
             )?,
             checkpoints: Checkpoints::prepare(connection)?,
             configuration: prepare("INSERT OR IGNORE INTO configurations (digest, body) VALUES (?1, ?2)")?,
+            alive: prepare(
+                "INSERT INTO meta (name, value) VALUES ('alive', ?1)
+                 ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
+            )?,
         })
     }
 
@@ -115,6 +120,9 @@ impl<'c> Statements<'c> {
         }
         if let Some(row) = &commit.configuration {
             self.configuration.execute(params![row.digest, &*row.body])?;
+        }
+        if let Some(Instant(at)) = commit.alive {
+            self.alive.execute([at])?;
         }
         for row in &commit.journal {
             self.append(partition, row, books)?;

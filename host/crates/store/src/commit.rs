@@ -25,6 +25,8 @@ pub struct Commit {
     pub checkpoint: Option<Instant>,
     /// A configuration that the journal names from here on.
     pub configuration: Option<ConfigurationRow>,
+    /// A sign of life of the host, kept beside the journal.
+    pub alive: Option<Instant>,
 }
 
 /// Devices and deployments as they stood, under the digest by which the journal names them. Written once.

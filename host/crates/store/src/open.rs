@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use model::{DeviceNo, Name};
-use rusqlite::{Connection, TransactionBehavior};
+use model::{DeviceNo, Instant, Name};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use crate::backup::BackupError;
 use crate::books::End;
@@ -139,6 +139,15 @@ impl Store {
         self.check(partition)?;
         let sequence = query::load(&self.connection, partition, row).map_err(Error::doing("load a partition"))?;
         Ok(Loaded { sequence })
+    }
+
+    /// The newest sign of life that a host gave while nothing happened.
+    ///
+    /// # Errors
+    /// When the database could not be read.
+    pub fn alive(&self) -> Result<Option<Instant>, Error> {
+        let found = query::meta(&self.connection, "alive").optional();
+        Ok(found.map_err(Error::doing("read the last sign of life"))?.map(Instant))
     }
 
     /// All effects that wait for their sink, in the order in which they were committed.

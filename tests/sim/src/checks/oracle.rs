@@ -68,9 +68,9 @@ fn replay(evidence: &Evidence) -> BTreeMap<(u16, Table), Rows> {
     let mut rows: BTreeMap<(u16, Table), Rows> = BTreeMap::new();
     let records: BTreeSet<Instant> = evidence.journal.iter().map(|record| record.at).collect();
     for (at, input) in inputs(evidence) {
-        if matches!(input.body, Body::Host(HostEvent::Started { .. })) {
+        if let Body::Host(HostEvent::Started { alive, .. }) = &input.body {
             // A start fires nothing of before it: what the clock had brought by then stands in front of it.
-            records.range(..at).next_back().into_iter().for_each(|before| engine.advance(*before));
+            records.range(..at).next_back().into_iter().chain(alive).for_each(|before| engine.advance(*before));
         }
         engine.take(input, at);
     }

@@ -92,6 +92,19 @@ fn a_hold_survives_a_crash_in_its_middle() {
 }
 
 #[test]
+fn time_without_any_record_before_the_end_of_the_host_is_no_downtime() {
+    let kind = held(Span::from_mins(30), None, Gap::Continue);
+    let deployments = || vec![(deployment("d", vec![kind.clone()]), tell as Rule)];
+    for (alive, fires) in [(Some(minute(29)), true), (Some(minute(26)), false), (None, false)] {
+        let mut bench = Bench::new(1, deployments());
+        bench.live(10, 9.0).advance(29);
+        bench.crash(1, deployments());
+        bench.take(started_after(alive), 30, None).take(Body::Host(HostEvent::CaughtUp), 32, None).advance(45);
+        bench.check(if fires { &[("began", 40)] } else { &[] });
+    }
+}
+
+#[test]
 fn a_message_that_waited_during_downtime_raises_no_false_alarm() {
     let kind = held(Span::from_mins(3), None, Gap::Continue);
     let deployments = || vec![(deployment("d", vec![kind.clone()]), tell as Rule)];

@@ -56,7 +56,11 @@ fn every_ten_minutes() -> Kind {
 /// A start at which the wall clock is not believed, a reading, and the operator's word.
 fn doubted_start(bench: &mut Bench, n: i64) {
     let (engine, zones) = ("test".into(), "test".into());
-    bench.take(Body::Host(HostEvent::Started { engine, zones, configuration: None, doubted: true }), n + 1, None);
+    bench.take(
+        Body::Host(HostEvent::Started { engine, zones, configuration: None, doubted: true, alive: None }),
+        n + 1,
+        None,
+    );
     bench.take(Body::Host(HostEvent::CaughtUp), n + 1, None).take(reading(DeviceNo(1), 21.0), n + 1, None);
     let accepted = HostEvent::ClockAccepted { from: minute(n + 2), operator: true };
     bench.advance(n + 2).take(Body::Host(accepted), n + 3, None);

@@ -75,8 +75,13 @@ fn hours_follow_a_wall_clock_that_was_stepped() {
 #[test]
 fn a_clock_that_nobody_believes_is_within_no_hours() {
     let mut bench = Bench::new(1, granted(0, 24 * 60, "UTC"));
-    let started =
-        HostEvent::Started { engine: "test".into(), zones: "test".into(), configuration: None, doubted: true };
+    let started = HostEvent::Started {
+        engine: "test".into(),
+        zones: "test".into(),
+        configuration: None,
+        doubted: true,
+        alive: None,
+    };
     bench.take(Body::Host(started), 1, None).live(2, 20.0);
     assert_eq!(verdicts(&bench), (vec!["hours".to_owned()], 0));
 }

@@ -290,7 +290,18 @@ fn reading(device: DeviceNo, temperature: f64) -> Body {
 }
 
 fn started() -> Body {
-    Body::Host(HostEvent::Started { engine: "test".into(), zones: "test".into(), configuration: None, doubted: false })
+    started_after(None)
+}
+
+/// A start of a host that is known to have run until this instant.
+fn started_after(alive: Option<Instant>) -> Body {
+    Body::Host(HostEvent::Started {
+        engine: "test".into(),
+        zones: "test".into(),
+        configuration: None,
+        doubted: false,
+        alive,
+    })
 }
 
 fn each_reading() -> Kind {

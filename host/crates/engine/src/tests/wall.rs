@@ -11,7 +11,13 @@ fn every_half_hour(overdue: Overdue) -> Kind {
 }
 
 fn doubted() -> Body {
-    Body::Host(HostEvent::Started { engine: "test".into(), zones: "test".into(), configuration: None, doubted: true })
+    Body::Host(HostEvent::Started {
+        engine: "test".into(),
+        zones: "test".into(),
+        configuration: None,
+        doubted: true,
+        alive: None,
+    })
 }
 
 fn accepted(from: i64) -> Body {

@@ -85,6 +85,19 @@ fn an_attempt_is_kept_in_its_row_and_makes_none() {
 }
 
 #[test]
+fn the_newest_sign_of_life_is_kept_beside_the_journal() {
+    let folder = folder();
+    assert_eq!(open(folder.path()).alive().expect("reads"), None);
+    let (writer, _reader) = start(folder.path());
+    for at in [second(7), second(9), second(8)] {
+        commit(&writer, Commit { alive: Some(at), ..Commit::default() });
+    }
+    writer.stop().expect("stops");
+    drop(writer);
+    assert_eq!(open(folder.path()).alive().expect("reads"), Some(second(9)));
+}
+
+#[test]
 fn rows_that_do_not_follow_are_refused_before_anything_is_written() {
     let folder = folder();
     let (writer, reader) = start(folder.path());
