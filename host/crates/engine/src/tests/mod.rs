@@ -11,6 +11,7 @@ mod hours;
 mod levels;
 mod limits;
 mod loops;
+mod manual;
 mod models;
 mod order;
 mod sun;
