@@ -10,6 +10,9 @@ use crate::{Result, build_host, cargo, packages, packages_folder, run, setup, st
 const TRIPLE: &str = "aarch64-unknown-linux-gnu";
 /// Where Debian keeps the libraries of that processor.
 const LIBRARIES: &str = "/usr/aarch64-linux-gnu";
+/// Address space of an emulated program. Without a bound the pool of instances reserves terabytes, for each page of which
+/// the emulator keeps a note: it grows until the machine has no memory left. With one the program makes no pool.
+const ADDRESS_SPACE: &str = "64G";
 /// What computes: if these are right, so is what is built on them.
 const CRATES: [&str; 4] = ["pointsman-model", "pointsman-engine", "pointsman-config", "pointsman-ingest"];
 /// Long enough for a program that is emulated to compile eight rules and to play some of each story.
@@ -75,12 +78,12 @@ fn cross() -> Command {
     let mut cargo = cargo();
     cargo.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc");
     cargo.env("CC_aarch64_unknown_linux_gnu", "aarch64-linux-gnu-gcc");
-    cargo.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", format!("qemu-aarch64 -L {LIBRARIES}"));
+    cargo.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", format!("qemu-aarch64 -R {ADDRESS_SPACE} -L {LIBRARIES}"));
     cargo
 }
 
 fn emulated(program: &Path) -> Command {
     let mut command = Command::new("qemu-aarch64");
-    command.args(["-L", LIBRARIES]).arg(program);
+    command.args(["-R", ADDRESS_SPACE, "-L", LIBRARIES]).arg(program);
     command
 }
