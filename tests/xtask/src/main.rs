@@ -141,9 +141,14 @@ fn guests(host: &Path) -> Result {
     step("build the packages of the integration tests");
     let packages = packages_folder();
     std::fs::create_dir_all(&packages).map_err(|error| format!("failed to create {}: {error}", packages.display()))?;
-    for (folder, package) in [("fridge", "acceptance-fridge.wasm"), ("faulty", "faulty.wasm"), ("relay", "relay.wasm")]
-    {
-        let folder = Path::new("tests/guests/acceptance-probe").join(folder);
+    let guests = [
+        ("acceptance-probe/fridge", "acceptance-fridge.wasm"),
+        ("acceptance-probe/faulty", "faulty.wasm"),
+        ("acceptance-probe/relay", "relay.wasm"),
+        ("rust-wasi", "rust-wasi.wasm"),
+    ];
+    for (folder, package) in guests {
+        let folder = Path::new("tests/guests").join(folder);
         run(Command::new(host).args(["rule", "build"]).arg(folder).arg("-o").arg(packages.join(package)))?;
     }
     Ok(())

@@ -33,7 +33,8 @@ impl Package {
         let sandbox = sandbox()?;
         let inspection = sandbox.inspect(&bytes)?;
         let package = Self { bytes, manifest, inspection };
-        package.load(&sandbox)?;
+        // Whether it may import WASI its deployment says, which is not known here.
+        package.load(&sandbox, true)?;
         Ok(package)
     }
 
@@ -52,12 +53,13 @@ impl Package {
         Ok(Self { bytes, manifest, inspection })
     }
 
-    /// Compiles and links it as a host would, with no WASI.
+    /// Compiles and links it as a host would, with a virtual WASI only where its deployment allows the compatibility
+    /// linker.
     ///
     /// # Errors
     /// When its world is not its manifest's, or it imports what the world does not have.
-    pub(crate) fn load(&self, sandbox: &Sandbox) -> Result<Arc<dyn Program>> {
-        let options = LoadOptions { world: self.manifest.world, compatibility: false, limits: self.manifest.limits };
+    pub(crate) fn load(&self, sandbox: &Sandbox, compatibility: bool) -> Result<Arc<dyn Program>> {
+        let options = LoadOptions { world: self.manifest.world, compatibility, limits: self.manifest.limits };
         Ok(sandbox.load(&self.bytes, &options)?)
     }
 

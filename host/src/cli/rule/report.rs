@@ -82,6 +82,9 @@ pub(crate) fn print(report: &Json) {
     row("digest", &text(&report["digest"]));
     row("world", &text(&report["world"]));
     rows("imports", &list(&report["imports"], text));
+    if report["wasi"] == true {
+        row("wasi", "runs only where its deployment says `compatibility = true`");
+    }
     rows("made by", &list(&report["producers"], text));
     let manifest = &report["manifest"];
     if manifest.is_null() {

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use config::Scenario;
+use model::Name;
 use owo_colors::{OwoColorize as _, Stream};
 use scenario::{Difference, Outcome, Runner};
 use serde_json::{Value as Json, json};
@@ -38,6 +40,7 @@ impl Test {
         let file = folder.join("deployment.toml");
         let deployment = std::fs::read_to_string(&file)
             .map_err(|error| Usage(format!("failed to read {}, in which scenarios run: {error}", file.display())))?;
+        let installation = Scenario::parse(&deployment, &file.display().to_string(), Name::from("scenario"))?;
         let package = match (&self.package, self.no_build) {
             (Some(file), _) => Package::read(file)?,
             (None, true) => Package::read(&self.dir.join(package::file_name(&package::read_manifest(&self.dir)?.0)))?,
@@ -45,7 +48,7 @@ impl Test {
         };
         let rule = format!("{} {}", package.manifest.id, package.manifest.version);
         let digest = package.inspection.digest;
-        let program = package.load(&package::sandbox()?)?;
+        let program = package.load(&package::sandbox()?, installation.deployment.compatibility)?;
         let runner = Runner { manifest: package.manifest, digest, program, deployment, file };
         if !self.json {
             output::print(&rule);

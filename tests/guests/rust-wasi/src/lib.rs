@@ -1,6 +1,7 @@
-//! A guest that imports WASI: by the name of the trigger it reads clocks and random numbers, sleeps, prints, or exits.
+//! A guest that imports WASI: by the name of the trigger it reads clocks and random numbers, sleeps, prints, tells,
+//! or exits.
 
-use pointsman::rules::types::{Custom, Effect, Event, Failure, Proposal, Value};
+use pointsman::rules::types::{Custom, Effect, Event, Failure, Message, Proposal, Value};
 use wasi::cli::{exit, stderr, stdout};
 use wasi::clocks::{monotonic_clock, wall_clock};
 use wasi::io::poll;
@@ -111,6 +112,7 @@ impl exports::pointsman::rules::handler::Guest for Probe {
             }
             "random-limit" => Ok(vec![note(vec![("bytes", random::get_random_bytes(1 << 20).len() as i64)])]),
             "random-past" => Ok(vec![note(vec![("bytes", random::get_random_bytes((1 << 20) + 1).len() as i64)])]),
+            "tell" => Ok(vec![tell(&event)]),
             "exit" => {
                 exit::exit(Err(()));
                 Ok(Vec::new())
@@ -146,6 +148,26 @@ fn sleep() -> Proposal {
     let last = monotonic_clock::subscribe_duration(year);
     let ready = poll::poll(&[&last]).len();
     note(vec![("years", ((monotonic_clock::now() - before) / year) as i64), ("ready", ready as i64)])
+}
+
+/// What a host can be asked to send: ten years of sleep, and whether the clock shows the event's own time.
+fn tell(event: &Event) -> Proposal {
+    print(b"told");
+    let now = wall_clock::now();
+    let before = monotonic_clock::now();
+    let year = 365 * 86_400 * 1_000_000_000;
+    (0..10).for_each(|_| monotonic_clock::subscribe_duration(year).block());
+    let years = (monotonic_clock::now() - before) / year;
+    let same = now.seconds as i64 * 1_000_000 + i64::from(now.nanoseconds / 1_000) == event.received_at;
+    let payload = format!("{{\"years\":{years},\"same\":{same}}}").into_bytes();
+    let message = Message {
+        topic: "wasi/told".to_owned(),
+        payload,
+        content_type: None,
+        retained: false,
+        attributes: Vec::new(),
+    };
+    Proposal { effect: Effect::Publish(message), tag: None, because: None, attributes: Vec::new() }
 }
 
 fn print(bytes: &[u8]) {

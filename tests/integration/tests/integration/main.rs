@@ -12,6 +12,7 @@ mod absent;
 mod backtest;
 mod clocks;
 mod commands;
+mod compatibility;
 mod delivery;
 mod disk;
 mod exact;

@@ -25,7 +25,7 @@ use crate::schema::{digest, read};
 
 pub(crate) use raw::Grants as RawGrants;
 pub use resolve::resolve;
-pub(crate) use shape::{DEPLOYMENT, GRANTS, ROLES, SETTINGS};
+pub(crate) use shape::{COMPATIBILITY, DEPLOYMENT, GRANTS, ROLES, SETTINGS};
 
 /// A deployment as its operator wrote it, right in itself; [`resolve`] holds it against manifest and installation.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The keys of `deployments/NAME.toml`.
 
 use crate::manifest::COMMAND;
-use crate::schema::{Form, KEBAB, Kind, Shape, default, otherwise, required};
+use crate::schema::{Form, KEBAB, Key, Kind, Shape, default, otherwise, required};
 
 pub(crate) static DEPLOYMENT: Shape = Shape {
     keys: &[
@@ -31,12 +31,7 @@ static DECISION: Shape = Shape {
             "SHA-256 of that file; another file is refused",
         ),
         default("shadow", Kind::Boolean, "false", "must be false for now"),
-        default(
-            "compatibility",
-            Kind::Boolean,
-            "false",
-            "whether the package may import WASI, which is then virtual and denies everything",
-        ),
+        COMPATIBILITY,
         default(
             "accept-loops",
             Kind::Boolean,
@@ -45,6 +40,14 @@ static DECISION: Shape = Shape {
         ),
     ],
 };
+
+/// Of a deployment, and of the one in which a rule's scenarios run.
+pub(crate) const COMPATIBILITY: Key = default(
+    "compatibility",
+    Kind::Boolean,
+    "false",
+    "whether the package may import WASI, which is then virtual and denies everything",
+);
 
 pub(crate) static GRANTS: Shape = Shape {
     keys: &[

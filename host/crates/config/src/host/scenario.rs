@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 use super::device_shape::DEVICE;
 use super::shape::{GROUP, SITE, TEMPLATE};
 use super::{DevicePattern, Site, device, part, raw, site, templates};
-use crate::deployment::{DeploymentFile, GRANTS, Installation, ROLES, RawGrants, SETTINGS};
+use crate::deployment::{COMPATIBILITY, DeploymentFile, GRANTS, Installation, ROLES, RawGrants, SETTINGS};
 use crate::document::{Document, Path};
 use crate::problem::Problems;
 use crate::schema::{Form, Kind, Shape, default, read};
@@ -22,11 +22,14 @@ pub(crate) static SCENARIO: Shape = Shape {
         default("device", Kind::List(&Kind::Table(&DEVICE)), "[]", "as in `pointsman.toml`; a source may be left out"),
         default("template", Kind::Map(Form::Kebab, &Kind::Table(&TEMPLATE)), "{}", "as in `templates/`, by name"),
         default("group", Kind::List(&Kind::Table(&GROUP)), "[]", "people on duty; nothing is sent to their sinks"),
+        default("deployment", Kind::Table(&DECISION), "{}", "as in a deployment, whose package is the rule at hand"),
         default("roles", ROLES, "{}", "as in a deployment"),
         default("settings", SETTINGS, "{}", "as in a deployment"),
         default("grants", Kind::Table(&GRANTS), "{}", "as in a deployment"),
     ],
 };
+
+static DECISION: Shape = Shape { keys: &[COMPATIBILITY] };
 
 /// Devices, templates and a deployment to run a rule's scenarios with.
 #[derive(Debug)]
@@ -47,9 +50,16 @@ struct RawScenario {
     device: Vec<raw::Device>,
     template: BTreeMap<Name, raw::Template>,
     group: Vec<raw::Group>,
+    deployment: RawDecision,
     roles: BTreeMap<Name, Json>,
     settings: Map<String, Json>,
     grants: RawGrants,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct RawDecision {
+    compatibility: bool,
 }
 
 impl Scenario {
@@ -70,7 +80,8 @@ impl Scenario {
         });
         let templates = templates.collect();
         let groups = raw.group.into_iter().map(|group| Group { name: group.name, sinks: group.sinks }).collect();
-        let deployment = DeploymentFile::part(document, name, raw.roles, raw.settings, raw.grants);
+        let mut deployment = DeploymentFile::part(document, name, raw.roles, raw.settings, raw.grants);
+        deployment.compatibility = raw.deployment.compatibility;
         Problems::unless_any(Self { site, templates, groups, patterns, deployment, declared }, problems)
     }
 
