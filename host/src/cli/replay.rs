@@ -36,7 +36,7 @@ pub(crate) struct Replay {
     /// Also write decisions of evaluations without an effect.
     #[arg(long)]
     all: bool,
-    /// Let the clock run on to this instant after the last line.
+    /// In virtual time: let the clock run on to this instant after the last line.
     #[arg(long, value_name = "INSTANT")]
     until: Option<Instant>,
     /// Of the journal: start at the newest checkpoint before this instant.
@@ -45,7 +45,7 @@ pub(crate) struct Replay {
     /// Of the journal: end before this instant.
     #[arg(long, value_name = "INSTANT", conflicts_with = "recording")]
     to: Option<Instant>,
-    /// Count and leave out lines that are wrong, instead of stopping.
+    /// In virtual time: count and leave out lines that are wrong, instead of stopping.
     #[arg(long)]
     skip_bad: bool,
     /// Run an export of a journal in virtual time too, with the configuration of now.
@@ -54,10 +54,10 @@ pub(crate) struct Replay {
     /// How many partitions to run with, in virtual time; the decisions are the same.
     #[arg(long, value_name = "N")]
     partitions: Option<u16>,
-    /// Of a recording: run this share of its events again on fresh instances, to find rules that keep something in
+    /// In virtual time: run this share of its events again on fresh instances, to find rules that keep something in
     /// their memory.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share, requires = "recording")]
-    sampler: f64,
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    sampler: Option<f64>,
     /// Print the summary as JSON.
     #[arg(long)]
     json: bool,
@@ -72,6 +72,13 @@ impl Replay {
     }
 
     fn run_journal(self) -> Result<()> {
+        self.refuse_virtual("without a recording the journal is replayed exactly")?;
+        if self.simulated || self.partitions.is_some() {
+            let name = if self.simulated { "--simulated" } else { "--partitions" };
+            return Err(
+                super::Usage(format!("{name} is for an export: write one with `pointsman journal export`")).into()
+            );
+        }
         if let (Some(from), Some(to)) = (self.from, self.to)
             && from >= to
         {
@@ -85,8 +92,19 @@ impl Replay {
     }
 
     fn run_export(self, recording: PathBuf) -> Result<()> {
+        self.refuse_virtual("an export is replayed exactly unless --simulated is given")?;
         let archive = Archive::open(&config::Host::load(&self.config.config)?)?;
         self.run_exactly(move |watcher, progress| replay_export(&recording, archive, watcher, progress))
+    }
+
+    /// What is said of lines and time means nothing where every record is held against what was recorded.
+    fn refuse_virtual(&self, why: &str) -> Result<(), super::Usage> {
+        let given =
+            [("--until", self.until.is_some()), ("--skip-bad", self.skip_bad), ("--sampler", self.sampler.is_some())];
+        match given.iter().find(|(_, given)| *given) {
+            Some((name, _)) => Err(super::Usage(format!("{name} is for virtual time, and {why}"))),
+            None => Ok(()),
+        }
     }
 
     fn run_exactly(
@@ -132,7 +150,7 @@ impl Replay {
             crate::installation::message_filters(loaded.iter().map(|loaded| &loaded.spec)),
         );
         let mut replay = replay::Replay::new(setup, map)?;
-        replay.sample(engine::Sampler::share(self.sampler));
+        replay.sample(engine::Sampler::share(self.sampler.unwrap_or_default()));
         on_engine_thread(move || self.feed(replay, &recording))
     }
 

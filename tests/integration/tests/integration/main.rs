@@ -21,5 +21,6 @@ mod holds;
 mod kills;
 mod projects;
 mod refusals;
+mod rehearsal;
 mod trouble;
 mod why;
