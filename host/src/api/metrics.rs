@@ -40,7 +40,7 @@ impl Collector for Metrics {
             "Inputs dropped because they came before",
             live.duplicates.load(Ordering::Relaxed),
         )?;
-        let counts: Vec<_> = self.0.statuses.iter().map(ingest::status::Status::counts).collect();
+        let counts: Vec<_> = self.0.statuses.iter().map(|(_, status)| status.counts()).collect();
         counter("pointsman_mqtt_received", "Messages received", counts.iter().map(|c| c.received).sum())?;
         counter(
             "pointsman_mqtt_acknowledged",
@@ -122,7 +122,7 @@ impl Metrics {
     fn losses(&self) -> Vec<(model::Name, u64)> {
         let reader = &self.0.reader;
         let (Ok(accounts), Ok(stat)) = (trouble::accounts(reader), reader.stat()) else { return Vec::new() };
-        let sources: Vec<_> = self.0.statuses.iter().map(ingest::status::Status::counts).collect();
+        let sources: Vec<_> = self.0.statuses.iter().map(|(_, status)| status.counts()).collect();
         trouble::losses(&accounts, &stat, &sources)
     }
 

@@ -20,6 +20,8 @@ pub(crate) use views::{describe, limits, show};
 
 use std::sync::Arc;
 
+use model::Name;
+
 use host::pipeline::Handle;
 use host::system_clock::SystemClock;
 
@@ -34,7 +36,8 @@ pub(crate) struct Doors {
     pub(crate) reader: Reader,
     pub(crate) writer: Writer,
     pub(crate) live: Arc<Live>,
-    pub(crate) statuses: Vec<Status>,
+    /// Of sources, by the name of the connection.
+    pub(crate) statuses: Vec<(Name, Status)>,
     pub(crate) pipeline: Handle,
     pub(crate) clock: Arc<SystemClock>,
     /// Boot time at which the host began to start.

@@ -109,7 +109,7 @@ impl Operator for Doors {
     fn stat(&self) -> Answer<'_, Json> {
         Box::pin(async move {
             let reader = self.reader.clone();
-            let sources: Vec<_> = self.statuses.iter().map(ingest::status::Status::counts).collect();
+            let sources: Vec<_> = self.statuses.iter().map(|(_, status)| status.counts()).collect();
             ask(move || stat(&reader, &sources)).await
         })
     }

@@ -16,30 +16,27 @@ const SESSIONS_LOST: u64 = 2;
 
 impl Views for Doors {
     fn readiness(&self) -> Readiness {
-        let mut checks = vec![match self.writer.health().get() {
+        let store = match self.writer.health().get() {
             Health::Healthy => Check { name: "store".to_owned(), ok: true, detail: None },
             Health::Failing { reason, .. } => {
                 Check { name: "store".to_owned(), ok: false, detail: Some(reason.to_string()) }
             }
-        }];
-        checks.extend(self.statuses.iter().map(|status| {
+        };
+        let sources = self.statuses.iter().map(|(name, status)| {
             let state = status.state();
-            Check {
-                name: "source".to_owned(),
-                ok: state.connected,
-                detail: state.last_error.filter(|_| !state.connected),
-            }
-        }));
-        let clock = self.clock.standing();
-        checks.push(Check {
-            name: "clock".to_owned(),
-            ok: clock.trust == Trust::Fine && !clock.held,
-            detail: Some(clock.to_string()),
+            let detail = state.last_error.filter(|_| !state.connected);
+            Check { name: format!("source {name}"), ok: state.connected, detail }
         });
+        let standing = self.clock.standing();
+        let clock = Check {
+            name: "clock".to_owned(),
+            ok: standing.trust == Trust::Fine && !standing.held,
+            detail: Some(standing.to_string()),
+        };
         // A broker that is away does not stop what others bring, nor does a wall clock that is not followed; a store that
         // cannot write and a clock that holds timers stop everything.
-        let stops = |check: &Check| !check.ok && check.name != "source" && (check.name != "clock" || clock.held);
-        Readiness { ready: !checks.iter().any(stops), checks }
+        let ready = store.ok && !standing.held;
+        Readiness { ready, checks: [store].into_iter().chain(sources).chain([clock]).collect() }
     }
 
     fn devices(&self, page: Page) -> Answer<'_, Devices> {
@@ -105,9 +102,10 @@ impl Views for Doors {
             let sources: Vec<Json> = self
                 .statuses
                 .iter()
-                .map(|status| {
+                .map(|(name, status)| {
                     let (state, counts) = (status.state(), status.counts());
                     json!({
+                        "name": &**name,
                         "connected": state.connected,
                         "error": state.last_error,
                         "received": counts.received,
@@ -127,7 +125,7 @@ impl Views for Doors {
                 "deployments": self.live.deployments().len(),
                 "devices": self.live.devices().len(),
                 "sources": sources,
-                "findings": self.statuses.iter().filter_map(forgetful).collect::<Vec<_>>(),
+                "findings": self.statuses.iter().filter_map(|(name, status)| forgetful(name, status)).collect::<Vec<_>>(),
                 "held": held,
                 "hidden-state": self.live.hidden_state(None),
                 "store": serde_json::to_value(&stat).map_err(|error| Error::Failed(error.to_string()))?,
@@ -138,13 +136,13 @@ impl Views for Doors {
 }
 
 /// A broker that forgot our session more than once keeps none over its own restarts: what it took meanwhile is lost.
-fn forgetful(status: &ingest::status::Status) -> Option<Check> {
+fn forgetful(name: &str, status: &ingest::status::Status) -> Option<Check> {
     let lost = status.counts().sessions_lost;
     let detail = format!(
         "the broker has forgotten our session {lost} times: what it took meanwhile is lost. mosquitto needs \
          `persistence true` and a `persistence_location` that its own user can write"
     );
-    (lost >= SESSIONS_LOST).then(|| Check { name: "session".to_owned(), ok: false, detail: Some(detail) })
+    (lost >= SESSIONS_LOST).then(|| Check { name: format!("session {name}"), ok: false, detail: Some(detail) })
 }
 
 /// One device with its twin, as the store has it.

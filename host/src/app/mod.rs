@@ -139,7 +139,8 @@ impl App {
         let dispatching = tokio::spawn(dispatcher.run());
         let results =
             tokio::spawn(outward::take_results(results_out, inlet.clone(), host_ids.clone(), sending.clone()));
-        let caught_up = tokio::spawn(caught_up::watch(sources.statuses(), inlet.clone(), host_ids.clone()));
+        let statuses = sources.statuses().into_iter().map(|(_, status)| status).collect();
+        let caught_up = tokio::spawn(caught_up::watch(statuses, inlet.clone(), host_ids.clone()));
 
         let doors = api::Doors {
             inlet: inlet.clone(),

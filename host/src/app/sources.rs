@@ -18,7 +18,7 @@ use crate::installation::{EMBEDDED, Installation};
 
 pub(crate) struct Sources {
     broker: Option<Broker>,
-    connections: Vec<Connection>,
+    connections: Vec<(Name, Connection)>,
 }
 
 impl Sources {
@@ -44,7 +44,8 @@ impl Sources {
         for server in &host.mqtt {
             let subscribe = filters(installation, server, message_filters);
             let options = mqtt_options(host, server, subscribe);
-            connections.push(Connection::start(options, intake(&server.name), inlet.clone())?);
+            let connection = Connection::start(options, intake(&server.name), inlet.clone())?;
+            connections.push((server.name.clone(), connection));
         }
         Ok(Self { broker, connections })
     }
@@ -63,13 +64,15 @@ impl Sources {
         self.broker.as_ref().map(Broker::address)
     }
 
-    pub(crate) fn statuses(&self) -> Vec<Status> {
-        let brokers = self.broker.iter().map(Broker::status);
-        brokers.chain(self.connections.iter().map(Connection::status)).cloned().collect()
+    /// By the name of the connection.
+    pub(crate) fn statuses(&self) -> Vec<(Name, Status)> {
+        let broker = self.broker.iter().map(|broker| (Name::from(EMBEDDED), broker.status().clone()));
+        let connection = |(name, connection): &(Name, Connection)| (name.clone(), connection.status().clone());
+        broker.chain(self.connections.iter().map(connection)).collect()
     }
 
     pub(crate) async fn stop(self) {
-        for connection in self.connections {
+        for (_, connection) in self.connections {
             connection.stop().await;
         }
         if let Some(broker) = self.broker {

@@ -143,7 +143,7 @@ fn lines(report: &Json) -> String {
         }
     }
     for source in report["sources"].as_array().into_iter().flatten() {
-        lines.push(format!("source {source}"));
+        lines.push(format!("source {}: {}", text(&source["name"]), counts(source)));
     }
     for (place, devices) in report["effect-id"].as_object().into_iter().flatten() {
         let devices: Vec<_> = devices.as_array().into_iter().flatten().map(text).collect();
@@ -156,6 +156,17 @@ fn lines(report: &Json) -> String {
         lines.push(format!("  {name} {}", text(limit)));
     }
     lines.join("\n")
+}
+
+/// What a source has counted, and what it refused by reason; what never happened is left out.
+fn counts(source: &Json) -> String {
+    let counted =
+        ["received", "acknowledged", "redelivered", "qos0", "sessions-lost"].map(|name| (name, &source[name]));
+    let refused = source["rejected"].as_object().into_iter().flatten();
+    let refused = refused.map(|(reason, count)| format!("{count} refused as {reason}"));
+    let happened = counted.into_iter().filter(|(_, count)| count.as_u64() > Some(0));
+    let all: Vec<_> = happened.map(|(name, count)| format!("{count} {name}")).chain(refused).collect();
+    if all.is_empty() { "nothing came yet".to_owned() } else { all.join(", ") }
 }
 
 fn text(json: &Json) -> String {

@@ -98,3 +98,31 @@ fn a_broker_that_refuses_the_credentials_is_named_and_tried_again() -> Result<()
     assert!(get(host.api, "/metrics")?.contains("pointsman_mqtt_received"));
     host.stop()
 }
+
+#[test]
+fn of_two_brokers_the_one_that_is_away_is_named() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (away, broker) = (free_port()?, Broker::start(folder.path())?);
+    let second = format!("\n[[mqtt]]\nname = \"yard\"\nurl = \"mqtt://127.0.0.1:{away}\"\n\n[[device]]");
+    let text = mosquitto(broker.port).replacen("\n[[device]]", &second, 1);
+    let text = text.replace("source = { topic", "source = { connection = \"local\", topic");
+    let mut host = Host::new(folder.path(), &text)?;
+    host.deploy("heating", "thermostat-window", DEPLOYMENT)?;
+    host.start()?;
+    let check =
+        |answer: &str, name: &str, ok: bool| answer.contains(&format!("\"name\":\"source {name}\",\"ok\":{ok}"));
+    host.answers("/readyz", |answer| {
+        answer.starts_with(READY) && check(answer, "local", true) && check(answer, "yard", false)
+    })?;
+    let client = Mqtt::connect(broker.port, "home", "home/radiator/set")?;
+    works(&client)?;
+    let output = host.command(&["doctor"])?;
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{shown}");
+    let line = |start: &str| shown.lines().find(|line| line.starts_with(start));
+    assert!(line("  FAIL source yard ").is_some_and(|line| line.contains("refused")), "{shown}");
+    assert!(line("  ok   source local").is_some(), "{shown}");
+    assert!(line("source local: ").is_some_and(|line| line.contains(" received, ")), "{shown}");
+    assert_eq!(line("source yard: "), Some("source yard: nothing came yet"), "{shown}");
+    host.stop()
+}
