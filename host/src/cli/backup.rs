@@ -7,8 +7,11 @@ use serde_json::json;
 
 use super::reach::{self, Reach};
 use super::{Usage, output};
+use crate::installation;
 
 /// Writes a verified copy of the store into a new file.
+///
+/// The store alone: configuration and packages are files that are copied as they lie.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pointsman backup /backups/hub-monday.db\n  pointsman backup hub.db -c /etc/pointsman/pointsman.toml"
@@ -40,6 +43,8 @@ impl Backup {
         })?;
         let bytes = std::fs::metadata(&file).with_context(|| format!("failed to find {}", file.display()))?.len();
         output::say(format_args!("{bytes} bytes, checked"));
+        let packages = host.data.join(installation::PACKAGES);
+        output::say(format_args!("the configuration and the packages in {} are not in it", packages.display()));
         output::print(self.file.display());
         Ok(())
     }
