@@ -90,6 +90,11 @@ impl Mqtt {
         self.wait("the broker acknowledges", |log| log.acknowledged >= count)
     }
 
+    /// How many messages of ours the broker has taken.
+    pub(crate) fn count_acknowledged(&self) -> usize {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).acknowledged
+    }
+
     /// Waits for as many messages as `enough` wants, and gives all.
     pub(crate) fn hears(&self, what: &str, enough: impl Fn(&[Heard]) -> bool) -> Result<Vec<Heard>> {
         self.wait(what, |log| enough(&log.heard))?;

@@ -8,9 +8,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::broker::Broker;
+use crate::broker::{Broker, free_port};
 use crate::client::{Heard, Mqtt, wait_until};
+use crate::device::Device;
 use crate::host::Host;
+use crate::why::decisions;
 
 /// Kills of the test command.
 const KILLS: u64 = 20;
@@ -21,6 +23,8 @@ const EVENTS: u64 = 5_000;
 const BURST: u64 = 40;
 /// A host lives up to this long before it is killed, its start included.
 const LIFE_MS: u64 = 900;
+/// A burst over the embedded broker takes about as long: one commit follows the other.
+const UNDER_LOAD_MS: u64 = 120;
 
 // Each event brings its own id, so that an answer has the same id in every run.
 const DEVICES: &str = r#"
@@ -91,15 +95,11 @@ impl Stage {
 
     /// Waits until everything that was sent is decided and nothing waits for its sink.
     fn is_done(&self) -> Result<()> {
-        let sent = self.sent;
-        wait_until("everything is answered and nothing waits", || {
-            let accounts = self.host.accounts()?;
-            let count = |name: &str| accounts["accounts"][name].as_u64();
-            Ok(count("accepted") == Some(sent) && count("waiting") == Some(0) && count("pending") == Some(0))
+        is_done(&self.host, self.sent).with_context(|| {
+            let answered = answered(&self.client.heard());
+            let missing: Vec<_> = (1..=self.sent).filter(|marker| !answered.contains_key(marker)).collect();
+            format!("no answer to {missing:?}; the broker has acknowledged {}", self.client.count_acknowledged())
         })
-        .with_context(|| format!("{sent} sent; {:?}\n{}", self.host.accounts(), self.host.log()))?;
-        assert_eq!(self.host.accounts()?["imbalance"], serde_json::Value::Null);
-        Ok(())
     }
 
     /// All answers, once every marker has one.
@@ -109,6 +109,25 @@ impl Stage {
         let heard = heard.with_context(|| format!("{} of {sent} answered", answered(&self.client.heard()).len()))?;
         Ok(answered(&heard))
     }
+}
+
+/// Waits until all of these events are decided and nothing waits for its sink.
+fn is_done(host: &Host, sent: u64) -> Result<()> {
+    wait_until("everything is answered and nothing waits", || {
+        let accounts = host.accounts()?;
+        let count = |name: &str| accounts["accounts"][name].as_u64();
+        Ok(count("accepted") == Some(sent) && count("waiting") == Some(0) && count("pending") == Some(0))
+    })
+    .with_context(|| format!("{sent} sent; {:?}\n{}", host.accounts(), host.log()))?;
+    is_balanced(host)
+}
+
+/// Whether every input, step and effect in the store is in an account.
+#[track_caller]
+fn is_balanced(host: &Host) -> Result<()> {
+    let stat = host.accounts()?;
+    assert_eq!(stat["imbalance"], serde_json::Value::Null, "{stat}");
+    Ok(())
 }
 
 /// The answers of a run in which nothing is killed.
@@ -153,6 +172,7 @@ fn kill_9_at_random_instants_loses_nothing_and_doubles_nothing() -> Result<()> {
         // The instant is what is random here: within the start, the load or the silence after it.
         std::thread::sleep(Duration::from_millis(walk.below(LIFE_MS)));
         stage.host.kill()?;
+        is_balanced(&stage.host)?;
         stage.host.launch()?;
         bar.inc(1);
     }
@@ -160,6 +180,91 @@ fn kill_9_at_random_instants_loses_nothing_and_doubles_nothing() -> Result<()> {
     stage.is_done()?;
     assert_eq!(stage.answers()?, oracle(stage.sent)?, "the effects are those of a run without kills, id by id");
     stage.host.stop()
+}
+
+/// A host that is its own broker, a device with a queue of its own, and whoever hears the answers.
+struct Hub {
+    host: Host,
+    device: Device,
+    client: Mqtt,
+    sent: u64,
+    _folder: tempfile::TempDir,
+}
+
+impl Hub {
+    fn build() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let port = free_port()?;
+        let text = format!("[broker]\nlisten = \"127.0.0.1:{port}\"\n{DEVICES}");
+        let mut host = Host::new(folder.path(), &text)?;
+        host.deploy("echo", "acceptance-fridge", DEPLOYMENT)?;
+        host.start()?;
+        let client = Mqtt::connect(port, "listener", "acceptance/fired")?;
+        Ok(Self { host, device: Device::start(port, "load/marker"), client, sent: 0, _folder: folder })
+    }
+
+    fn send(&mut self, count: u64) {
+        for _ in 0..count {
+            self.sent += 1;
+            self.device.say(format!("{{\"n\":{0},\"id\":\"{0}\"}}", self.sent));
+        }
+    }
+
+    /// What was decided for each marker, once nothing waits any more; from the journal run again.
+    fn answers(&mut self) -> Result<Answers> {
+        self.device.acknowledged()?;
+        is_done(&self.host, self.sent)?;
+        // The store may say so before a host that was just launched listens to signals.
+        self.host.answers("/readyz", |answer| answer.starts_with("HTTP/1.1 200"))?;
+        self.host.stop()?;
+        let mut answers = Answers::new();
+        for decision in decisions(&self.host)? {
+            let (Some(marker), Some(effect)) =
+                (decision["effect"]["payload"]["marker"].as_f64(), decision["effect"]["id"].as_str())
+            else {
+                continue;
+            };
+            answers.entry(marker as u64).or_default().insert(effect.to_owned());
+        }
+        Ok(answers)
+    }
+}
+
+/// What the embedded broker has passed to its subscribers it may forget within a quarter of a second; what the host has
+/// acknowledged and decided it may not, and nobody hears an answer that was not decided.
+#[test]
+fn kill_9_of_a_host_that_is_its_own_broker_loses_nothing_and_doubles_nothing() -> Result<()> {
+    let (kills, bar) = wanted(3);
+    let burst = BURST.min(EVENTS / kills).max(1);
+    let mut hub = Hub::build()?;
+    let mut walk = Walk(0x656d_6265);
+    for kill in 0..kills {
+        // Every other time it is ready before the load comes, so that the kill meets messages on their way.
+        if kill % 2 == 0 {
+            hub.host.answers("/readyz", |answer| answer.starts_with("HTTP/1.1 200"))?;
+        }
+        hub.send(burst);
+        // As above: the instant is what is random here.
+        let life = if kill % 2 == 0 { UNDER_LOAD_MS } else { LIFE_MS };
+        std::thread::sleep(Duration::from_millis(walk.below(life)));
+        hub.host.kill()?;
+        is_balanced(&hub.host)?;
+        hub.host.launch()?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let answers = hub.answers()?;
+    let mut oracle = Hub::build()?;
+    oracle.send(hub.sent);
+    assert_eq!(answers, oracle.answers()?, "the effects are those of a run without kills, id by id");
+    assert_eq!(answers.len(), usize::try_from(hub.sent)?);
+    assert!(hub.device.again() > 0, "no kill met a message on its way");
+    let heard = answered(&hub.client.heard());
+    assert!(!heard.is_empty());
+    for (marker, ids) in heard {
+        assert_eq!(Some(&ids), answers.get(&marker), "marker {marker}");
+    }
+    Ok(())
 }
 
 #[test]

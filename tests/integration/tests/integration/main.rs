@@ -4,6 +4,7 @@
 
 mod broker;
 mod client;
+mod device;
 mod heating;
 mod host;
 mod proxy;
