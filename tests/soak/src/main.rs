@@ -1,13 +1,15 @@
 //! The soak: the real host under steady load against a real broker, for half an hour or as long as asked.
 //!
 //! `pointsman-soak run` watches memory and files, restarts the host with a changed deployment after a third of the time
-//! and kills it after two thirds; it fails where memory or files grow beyond their limits, or an input is not accounted
-//! for. `pointsman-soak record` writes the same devices as a recording with the installation that it belongs to.
+//! and kills it after two thirds; then it changes the deployment again and again. It fails where memory or files grow
+//! beyond their limits, or an input is not accounted for. `pointsman-soak record` writes the same devices as a recording
+//! with the installation that it belongs to.
 
 mod broker;
 mod devices;
 mod host;
 mod installation;
+mod reloads;
 mod report;
 mod run;
 mod samples;
@@ -46,6 +48,9 @@ pub(crate) struct Soak {
     /// Messages a second.
     #[arg(long, default_value_t = 50)]
     rate: u32,
+    /// How often the deployment is changed and reloaded at the end.
+    #[arg(long, default_value_t = 30)]
+    reloads: u32,
 }
 
 #[derive(Debug, Args)]

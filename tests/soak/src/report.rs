@@ -4,6 +4,7 @@
 
 use serde_json::Value as Json;
 
+use crate::reloads::Reloads;
 use crate::samples::{FILES_PER_MESSAGE, MEMORY_PER_HOUR, Stretch};
 
 /// Memory of a run that is too short for a slope may differ by this much between begin and end.
@@ -18,6 +19,7 @@ pub(crate) struct Found {
     pub(crate) stretches: Vec<Stretch>,
     /// Bytes of the host's files at the begin and at the end.
     pub(crate) files: (u64, u64),
+    pub(crate) reloads: Reloads,
     pub(crate) stat: Json,
 }
 
@@ -66,14 +68,16 @@ impl Found {
             mib(last as f64)
         );
         good &= each <= FILES_PER_MESSAGE;
+        good &= self.reloads.print();
         let accounts = &self.stat["accounts"];
         let journalled = accounts["journalled"].as_u64().unwrap_or(0);
-        println!("inputs: {journalled} journalled of {} sent, imbalance {}", self.sent, self.stat["imbalance"]);
+        let sent = self.sent + self.reloads.sent;
+        println!("inputs: {journalled} journalled of {sent} sent, imbalance {}", self.stat["imbalance"]);
         println!(
             "steps done {}, dead-lettered {}, effects {}",
             accounts["done"], accounts["dead_lettered"], accounts["proposed"]
         );
-        good &= journalled >= self.sent && self.stat["imbalance"].is_null();
+        good &= journalled >= sent && self.stat["imbalance"].is_null();
         println!("{}", if good { "everything is within its limits" } else { "something is BEYOND its limit" });
         good
     }

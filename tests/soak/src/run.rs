@@ -2,7 +2,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "a soak keeps a pace and measures over time")]
 
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use crate::broker::Broker;
 use crate::devices::Devices;
 use crate::host::Host;
 use crate::installation;
+use crate::reloads::{self, Reloads};
 use crate::report::{Found, say};
 use crate::samples::Stretch;
 
@@ -44,7 +44,7 @@ pub(crate) fn run(soak: &Soak) -> Result<bool> {
     for (sent, message) in (0..total).zip(Devices::default()) {
         if sent == total / 3 && sent > 0 {
             say("redeploying: another limit for the truck, then a restart");
-            redeploy(folder.path())?;
+            reloads::redeploy(folder.path(), 0)?;
             host.stop()?;
             host.start()?;
             stretches.push(Stretch::default());
@@ -70,31 +70,28 @@ pub(crate) fn run(soak: &Soak) -> Result<bool> {
         thread::sleep(due.saturating_sub(start.elapsed()));
     }
     let seconds = start.elapsed().as_secs_f64();
-    let stat = drained(&host, total)?;
+    drained(&host, total)?;
     let files = (begin.files, host.size()?.files);
+    say(&format!("changing the deployment {} times, with a restart each", soak.reloads));
+    let reloads = Reloads::run(soak.reloads, &mut host, &devices, folder.path())?;
+    let stat = drained(&host, total + reloads.sent)?;
     host.stop()?;
-    Ok(Found { sent: total, seconds, stretches, files, stat }.print())
+    Ok(Found { sent: total, seconds, stretches, files, reloads, stat }.print())
 }
 
 /// The accounts once everything that was sent is in the journal, or as they are when that takes too long.
 fn drained(host: &Host, sent: u64) -> Result<serde_json::Value> {
+    accounts_when(host, |accounts| accounts["journalled"].as_u64().unwrap_or(0) >= sent && accounts["waiting"] == 0)
+}
+
+/// What `journal stat` shows once the accounts are as wanted, or when that takes too long.
+pub(crate) fn accounts_when(host: &Host, wanted: impl Fn(&serde_json::Value) -> bool) -> Result<serde_json::Value> {
     let start = Instant::now();
     loop {
         let stat = host.accounts()?;
-        let accounts = &stat["accounts"];
-        let all = accounts["journalled"].as_u64().unwrap_or(0) >= sent && accounts["waiting"] == 0;
-        if all || start.elapsed() > DRAIN {
+        if wanted(&stat["accounts"]) || start.elapsed() > DRAIN {
             return Ok(stat);
         }
         thread::sleep(PAUSE);
     }
-}
-
-/// Changes a setting of one deployment.
-fn redeploy(folder: &Path) -> Result<()> {
-    const BEFORE: &str = "hold = \"4s\"";
-    let file = folder.join("deployments/cold-chain-guard.toml");
-    let text = std::fs::read_to_string(&file).context("failed to read a deployment")?;
-    ensure!(text.contains(BEFORE), "the demo's cold chain has no `{BEFORE}` any more");
-    std::fs::write(&file, text.replace(BEFORE, "hold = \"6s\"")).context("failed to write a deployment")
 }

@@ -20,7 +20,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   sim [--seeds 1] [--from 0] [--jobs]  runs the simulator with as many seeds
   kills [--count 200]                  kills a host under load as often, and its broker too
   aarch64                              builds for aarch64, tests under qemu, compares a replay's digest
-  soak [--minutes 30] [--rate 50]      keeps a host under load and watches what grows";
+  soak [--minutes 30] [--reloads 30]   keeps a host under load and reloads it, and watches what grows";
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);

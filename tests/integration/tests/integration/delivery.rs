@@ -169,3 +169,33 @@ fn attempts_and_waits_of_a_webhook_survive_kill_9() -> Result<()> {
     assert!(asked[1].0 - asked[0].0 >= Duration::from_millis(4_900), "the wait of five seconds goes on");
     host.stop()
 }
+
+/// One cause, one reminder: the same report again, a stop and a crash are no new cause.
+#[test]
+fn a_window_that_stays_open_reminds_once_however_often_it_says_so() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Broker::start(folder.path())?;
+    let receiver = Broken::start("200 OK")?;
+    let mut host = reminding(folder.path(), &broker, &receiver)?;
+    host.start()?;
+    let client = Mqtt::connect(broker.port, "home", "home/radiator/set")?;
+    open_window(&client)?;
+    wait_until("people are reminded", || Ok(receiver.asked().len() == 1))?;
+    wait_until("the answer is journalled", || Ok(host.accounts()?["accounts"]["waiting"] == 0))?;
+    let still_open = || (0..20).try_for_each(|_| client.publish("home/window", r#"{"open":true}"#));
+    still_open()?;
+    host.stop()?;
+    host.start()?;
+    still_open()?;
+    host.kill()?;
+    host.start()?;
+    still_open()?;
+    // Reports come in order: what is said after them is heard after them.
+    open_window(&client)?;
+    wait_until("people are reminded again", || Ok(receiver.asked().len() >= 2))?;
+    wait_until("nothing waits", || Ok(host.accounts()?["accounts"]["waiting"] == 0))?;
+    let asked = receiver.asked();
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert_ne!(asked[0].1, asked[1].1, "another opening is another reminder");
+    host.stop()
+}

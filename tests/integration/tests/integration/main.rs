@@ -25,5 +25,6 @@ mod operator;
 mod projects;
 mod refusals;
 mod rehearsal;
+mod replaced;
 mod trouble;
 mod why;

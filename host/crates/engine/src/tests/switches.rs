@@ -47,3 +47,34 @@ fn a_switch_to_a_shorter_hold_fires_what_is_due_by_then() {
     bench.live(12, 9.0).advance(13);
     assert_eq!(bench.told().len(), 1, "{:?}", bench.told());
 }
+
+/// As an operator does who tries limits for a year.
+#[test]
+fn a_set_that_is_put_in_force_a_thousand_times_still_answers_and_leaves_no_rows() {
+    let mut bench = Bench::new(1, warm_for(30));
+    let (mut rows, mut at_first) = (std::collections::BTreeSet::new(), 0);
+    for n in 0..1_000_i64 {
+        let at = minute(n * 100);
+        let minutes = if n % 2 == 0 { 20 } else { 30 };
+        let name = Name::from(format!("switch:{n}"));
+        bench.engine.reconfigure(setup(1, warm_for(minutes)), name, at).expect("a setup");
+        bench.live(n * 100 + 1, 9.0).live(n * 100 + 10, 9.0).advance(n * 100 + 40).live(n * 100 + 50, 5.0);
+        let minutes = i64::try_from(minutes).expect("small");
+        bench.check(&[("began", n * 100 + 1 + minutes), ("ended", n * 100 + 50)]);
+        for change in bench.turns.drain(..).flat_map(|turn| turn.commits).flat_map(|commit| commit.changes) {
+            let place = (change.table, change.key);
+            if change.value.is_some() {
+                rows.insert(place)
+            } else {
+                rows.remove(&place)
+            };
+        }
+        bench.decisions.clear();
+        if n == 10 {
+            at_first = rows.len();
+        }
+    }
+    // What was seen is remembered for a while, by its id; nothing else may be more than it was.
+    rows.retain(|(table, _)| *table != store::Table::Seen);
+    assert!(rows.len() <= at_first, "{} rows, {at_first} after ten", rows.len());
+}
