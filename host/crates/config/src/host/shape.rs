@@ -158,7 +158,7 @@ static STORE: Shape = Shape {
         "linger",
         DURATION,
         "\"0ms\"",
-        "longest wait for company before a commit, at most 1m; 20ms suits flash cards",
+        "how long a first input waits for others before a turn runs them all, at most 1m; 256 inputs or 512 KiB end the wait; 20ms suits flash cards",
     )],
 };
 
