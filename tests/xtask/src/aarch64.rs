@@ -78,7 +78,10 @@ fn cross() -> Command {
     let mut cargo = cargo();
     cargo.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc");
     cargo.env("CC_aarch64_unknown_linux_gnu", "aarch64-linux-gnu-gcc");
-    cargo.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", format!("qemu-aarch64 -R {ADDRESS_SPACE} -L {LIBRARIES}"));
+    cargo.env(
+        "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER",
+        format!("qemu-aarch64 -R {ADDRESS_SPACE} -L {LIBRARIES}"),
+    );
     cargo
 }
 
