@@ -191,7 +191,7 @@ impl Past {
         }
         let came = |row: &JournalEntry| match transferred(partition, row)? {
             TransferBody::Effect { origin, .. } => is_it(origin.id).then_some(origin.id),
-            TransferBody::Published { .. } | TransferBody::Completion { .. } => None,
+            TransferBody::Published { .. } | TransferBody::Cancel { .. } | TransferBody::Completion { .. } => None,
         };
         let found = self.back((partition, sequence), |row| came(row).is_some())?;
         Ok(found.and_then(|row| came(&row).map(|id| (id, (partition, row.sequence)))))

@@ -19,6 +19,8 @@ pub(crate) struct Row {
     /// Attempts that have ended.
     pub(crate) attempts: u32,
     pub(crate) due: Instant,
+    /// Where it is planned for later than its commit: when its turn comes.
+    planned: Option<Instant>,
     /// The last instant at which it may be sent.
     pub(crate) last: Instant,
     /// A momentary command whose mark is committed.
@@ -62,7 +64,13 @@ impl Row {
                 expires.map_or(oldest, |expires| expires.min(oldest))
             }
         };
-        Self { outgoing: Arc::new(row.outgoing), attempts: row.attempts, due: row.due, last, marked: false }
+        let planned = (row.attempts == 0 && row.due > row.outgoing.committed_at).then_some(row.due);
+        Self { outgoing: Arc::new(row.outgoing), attempts: row.attempts, due: row.due, planned, last, marked: false }
+    }
+
+    /// When its turn comes in its lane.
+    fn turn(&self) -> Instant {
+        self.planned.unwrap_or(self.outgoing.committed_at)
     }
 
     pub(crate) fn is_momentary(&self) -> bool {
@@ -92,10 +100,15 @@ impl Lane {
         self.rows.front_mut()
     }
 
-    /// Adds a row behind the others; returns the oldest that is not on its way when there are too many.
+    /// Adds a row behind the others, but before those that are planned for later; returns the oldest that is not on its
+    /// way when there are too many.
     pub(crate) fn push(&mut self, row: Row) -> Option<Row> {
         self.earliest = Some(self.earliest.map_or(row.last, |earliest| earliest.min(row.last)));
-        self.rows.push_back(row);
+        let mut place = self.rows.len();
+        while place > self.grounded() && self.rows[place - 1].planned.is_some_and(|planned| planned > row.turn()) {
+            place -= 1;
+        }
+        self.rows.insert(place, row);
         if self.rows.len() <= limits::OUTBOX_PER_TARGET {
             return None;
         }

@@ -71,6 +71,7 @@ impl Partition {
     pub(crate) fn arrive(&mut self, transfer: &Transfer) {
         match &transfer.body {
             TransferBody::Effect { origin, decision } => self.arrive_effect(origin, decision),
+            TransferBody::Cancel { deployment, key, tag } => self.cancel_tagged(deployment, key, tag),
             TransferBody::Published { topic, depth } => self.keep_published(topic, *depth),
             TransferBody::Completion { origin, completion, attempt } => {
                 self.tell(origin, completion.clone(), *attempt);
@@ -87,6 +88,13 @@ impl Partition {
                 self.accounts.proposed += 1;
                 let mut passage = Passage::after(decision.gates.clone());
                 self.actuate(command, device, origin, &mut passage);
+                let (verdict, reason, gates) = passage.finish();
+                self.record_effect(Decision { verdict, reason, gates, ..decision.clone() }, origin);
+            }
+            Effect::Notification(notification) => {
+                self.accounts.proposed += 1;
+                let mut passage = Passage::after(decision.gates.clone());
+                self.notify(notification, origin, &mut passage);
                 let (verdict, reason, gates) = passage.finish();
                 self.record_effect(Decision { verdict, reason, gates, ..decision.clone() }, origin);
             }

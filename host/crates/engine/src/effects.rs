@@ -7,11 +7,12 @@ use model::effect::{Audience, Command, Emission, Notification, Proposal, Target,
 use model::event::{Message, Outcome};
 use model::input::{Origin, TransferBody};
 use model::outgoing::{Outgoing, OutgoingBody};
-use model::{Decision, DeviceNo, Effect, Id, Name, Verdict, limits};
+use model::{Decision, DeviceNo, Effect, Id, Instant, Name, Verdict, limits};
 use store::OutboxRow;
 
 use crate::flight::Flight;
-use crate::guard::{GATES, Passage, capability, causal, consent, rate};
+use crate::guard::{GATES, Passage, capability, causal, consent, planned, rate};
+use crate::notified;
 use crate::partition::{Outbound, Partition};
 use crate::step::Wake;
 use crate::timers::TimerRow;
@@ -70,7 +71,7 @@ impl Partition {
                     let device = device.expect("a command to an unknown device is refused by its first gate");
                     return self.command(case, command, device, origin, passage);
                 }
-                Effect::Notification(notification) => self.notify(case, notification, &origin, &mut passage),
+                Effect::Notification(notification) => return self.notification(case, notification, origin, passage),
                 Effect::Publish(message) => self.publish(case, message, origin.clone()),
                 Effect::SetTimer(timer) => self.set_timer(case, timer),
                 Effect::CancelTimer(name) => self.cancel_timer(case, name),
@@ -173,24 +174,59 @@ impl Partition {
         }
     }
 
-    /// `consent`, then one outbox row for each sink of the group.
-    fn notify(&mut self, case: &Case<'_>, notification: &Notification, origin: &Origin, passage: &mut Passage) {
+    /// A notification with a key is decided where the keys of its audience are: what rules elsewhere told counts too.
+    fn notification(&mut self, case: &Case<'_>, notification: &Notification, origin: Origin, mut passage: Passage) {
+        let home = match (&notification.to, &notification.dedupe) {
+            (Audience::Group(group), Some(_)) => self.plan.partition_of_group(group),
+            _ => self.number,
+        };
+        if home == self.number {
+            self.notify(notification, &origin, &mut passage);
+            return self.conclude(case, &origin, passage);
+        }
+        self.accounts.inner += 1;
+        let decision = self.effect_decision(case, passage);
+        let body = TransferBody::Effect { origin, decision: Box::new(decision) };
+        self.transfers.push(Outbound { to: home, body, at: self.clock });
+    }
+
+    /// `precondition → duplicate → consent`, then one outbox row for each sink of the group.
+    pub(crate) fn notify(&mut self, notification: &Notification, origin: &Origin, passage: &mut Passage) {
         let plan = Arc::clone(&self.plan);
-        let spec = &plan.deployments[case.wake.deployment as usize].spec;
+        let Some(index) = plan.deployment_named(&origin.deployment) else { return };
+        let spec = &plan.deployments[index as usize].spec;
+        let now = self.clock;
+        if notification.not_before.is_some() {
+            passage.ask(&GATES.precondition, || planned::check(notification, now));
+        }
+        let key = match (&notification.to, &notification.dedupe) {
+            (Audience::Group(group), Some(dedupe)) => Some(notified::key_of(&spec.name, group, dedupe)),
+            _ => None,
+        };
+        if let Some(key) = &key {
+            let known = self.notified.holds(key, now);
+            passage.ask(&GATES.duplicate, || if known { Err("duplicate") } else { Ok(()) });
+        }
         passage.ask(&GATES.consent, || consent::check(&plan, spec, notification));
         let Audience::Group(name) = &notification.to else { return };
         let (true, Some(group)) = (passage.is_allowed(), plan.groups.get(name)) else { return };
         let class = spec.grants.notifications.iter().find(|grant| grant.template == notification.template);
         let Some(class) = class.map(|grant| grant.class) else { return };
+        if let Some(key) = key.clone() {
+            self.keep_notified(key, origin.id);
+        }
+        // One that is planned waits for a sink as long as any other, from then on.
+        let planned = notification.not_before.filter(|not_before| *not_before > now);
+        let expires_at = notification.expires_at.or(planned.map(|planned| planned + limits::NOTIFICATION_AGE));
         let outgoing: Vec<Outgoing> = group
             .sinks
             .iter()
             .map(|sink| Outgoing {
-                effect: case.id,
+                effect: origin.id,
                 sink: sink.clone(),
                 target: name.clone(),
-                committed_at: self.clock,
-                expires_at: notification.expires_at,
+                committed_at: now,
+                expires_at,
                 body: OutgoingBody::Notification {
                     template: notification.template.clone(),
                     class,
@@ -206,8 +242,9 @@ impl Partition {
             self.accounts.inner += 1;
             return;
         };
-        let flight = Flight::new(origin.clone(), None, None, None, None, first);
-        self.depart(flight, outgoing);
+        let mut flight = Flight::new(origin.clone(), None, None, None, None, first);
+        flight.dedupe = key.map(|(_, id)| id);
+        self.depart_at(planned.unwrap_or(now), flight, outgoing);
     }
 
     fn publish(&mut self, case: &Case<'_>, message: &Message, origin: Origin) {
@@ -230,11 +267,16 @@ impl Partition {
     }
 
     /// Puts an effect into the outbox, and its flight beside it.
-    pub(crate) fn depart(&mut self, mut flight: Flight, outgoing: Vec<Outgoing>) {
+    pub(crate) fn depart(&mut self, flight: Flight, outgoing: Vec<Outgoing>) {
+        self.depart_at(self.clock, flight, outgoing);
+    }
+
+    /// The same, to be sent not before `due`.
+    fn depart_at(&mut self, due: Instant, mut flight: Flight, outgoing: Vec<Outgoing>) {
         self.accounts.waiting += 1;
         flight.sinks = outgoing.iter().map(|outgoing| outgoing.sink.clone()).collect();
         for outgoing in outgoing {
-            self.record.send(OutboxRow { due: outgoing.committed_at, outgoing, attempts: 0 });
+            self.record.send(OutboxRow { due, outgoing, attempts: 0 });
         }
         self.keep_flight(&flight);
         self.flights.insert(flight);
@@ -272,8 +314,17 @@ impl Partition {
     fn cancel(&mut self, case: &Case<'_>, tag: &Name) {
         self.accounts.inner += 1;
         let plan = Arc::clone(&self.plan);
-        let deployment = &plan.deployments[case.wake.deployment as usize].spec.name;
-        for effect in self.flights.tagged(deployment, &case.wake.event.key, tag) {
+        let spec = &plan.deployments[case.wake.deployment as usize].spec;
+        self.cancel_tagged(&spec.name, &case.wake.event.key, tag);
+        for to in plan.partitions_of_effects(spec).into_iter().filter(|to| *to != self.number) {
+            let (deployment, key) = (spec.name.clone(), case.wake.event.key.clone());
+            let body = TransferBody::Cancel { deployment, key, tag: tag.clone() };
+            self.transfers.push(Outbound { to, body, at: self.clock });
+        }
+    }
+
+    pub(crate) fn cancel_tagged(&mut self, deployment: &Name, key: &Name, tag: &Name) {
+        for effect in self.flights.tagged(deployment, key, tag) {
             self.withdraw(effect);
         }
     }

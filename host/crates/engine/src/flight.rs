@@ -35,6 +35,9 @@ pub(crate) struct Flight {
     committed_at: Instant,
     /// Kept for commands that may be sent again.
     outgoing: Option<Box<Outgoing>>,
+    /// The key that it holds among notifications, while it has told nobody.
+    #[serde(default)]
+    pub dedupe: Option<Id>,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +70,7 @@ impl Flight {
             accepted_at: None,
             committed_at: outgoing.committed_at,
             outgoing: again.then(|| Box::new(outgoing.clone())),
+            dedupe: None,
         }
     }
 
@@ -156,6 +160,11 @@ impl Partition {
             self.complete(&flight.origin.clone(), flight.target.clone(), Outcome::Accepted, None, flight.attempt);
             self.flights.insert(flight);
             return;
+        }
+        if accepted {
+            flight.dedupe = None;
+        } else if flight.sinks.is_empty() {
+            self.give_back(&flight);
         }
         if flight.sinks.is_empty() || !accepted {
             self.finish_flight(settled.effect, settled.outcome.clone(), settled.reason.clone());
@@ -250,6 +259,7 @@ impl Partition {
     /// The rule took it back.
     pub(crate) fn withdraw(&mut self, id: Id) {
         let Some(flight) = self.land(id) else { return };
+        self.give_back(&flight);
         for sink in flight.sinks {
             self.record.settle(id, sink);
         }

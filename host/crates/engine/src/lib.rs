@@ -28,6 +28,7 @@ mod histories;
 mod history;
 mod line;
 mod messages;
+mod notified;
 mod nowhere;
 mod observe;
 mod partition;

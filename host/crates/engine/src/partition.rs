@@ -16,6 +16,7 @@ use store::{JournalRow, Table};
 use crate::accounts::Accounts;
 use crate::flight::Flights;
 use crate::hidden::Sampler;
+use crate::notified::Notified;
 use crate::pending::Pending;
 use crate::plan::Plan;
 use crate::published::Published;
@@ -61,6 +62,7 @@ pub(crate) struct Partition {
     /// By topic.
     pub(crate) published: BTreeMap<Name, Published>,
     pub(crate) flights: Flights,
+    pub(crate) notified: Notified,
     pub(crate) seen: Seen,
     /// By deployment of the plan.
     pub(crate) deployments: Vec<DeploymentState>,
@@ -132,6 +134,7 @@ impl Partition {
             standings: Standings::default(),
             published: BTreeMap::new(),
             flights: Flights::default(),
+            notified: Notified::default(),
             seen: Seen::default(),
             deployments: Vec::new(),
             queue: VecDeque::new(),

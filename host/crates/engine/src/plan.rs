@@ -1,7 +1,7 @@
 //! The plan: devices and deployments as they stand between two switches, compiled for the hot path. Immutable; a
 //! change makes a new plan, and partitions carry their state over by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::deployment::KeyKind;
@@ -193,6 +193,21 @@ impl Plan {
     /// The partition of the only key of a deployment whose key is `one`.
     pub(crate) fn partition_of_one(&self, deployment: &str) -> u16 {
         partition_of_one(deployment, self.partitions)
+    }
+
+    /// The partition in which keys of notifications to a group are kept.
+    pub(crate) fn partition_of_group(&self, group: &str) -> u16 {
+        partition_of(b"group", group, self.partitions)
+    }
+
+    /// The partitions in which effects of a deployment are decided.
+    pub(crate) fn partitions_of_effects(&self, deployment: &Deployment) -> BTreeSet<u16> {
+        let members = deployment.roles.iter().flat_map(|role| &role.members);
+        let mut partitions: BTreeSet<u16> = members.filter_map(|member| self.partition_of_device(*member)).collect();
+        if !deployment.grants.notifications.is_empty() {
+            partitions.extend(self.groups.keys().map(|group| self.partition_of_group(group)));
+        }
+        partitions
     }
 
     /// The key that an event of this device has for this deployment.

@@ -68,6 +68,7 @@ impl Partition {
                     let ([topic], _) = rows::texts::<1>("published", key)?;
                     self.published.insert(topic.into(), decode("published", value)?);
                 }
+                Table::Notified => self.restore_notified(key, value)?,
                 Table::Quarantine => self.restore_standing(key, value)?,
                 // Within one host a transfer is taken in the turn that sends it: there is nothing to restore.
                 Table::Transfer => {}

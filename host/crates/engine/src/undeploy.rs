@@ -53,6 +53,9 @@ impl Partition {
         if self.persistence == Persistence::Store {
             rows.into_iter().for_each(|(table, key)| self.record.change(table, key, None));
         }
+        for key in self.notified.of_gone(gone) {
+            self.forget_notified(&key);
+        }
         self.forget_standings(gone);
         let waiting: Vec<_> = self.pending.places().into_iter().filter(|(d, _)| gone(d)).collect();
         waiting.into_iter().for_each(|(deployment, key)| self.bury_undeployed(&deployment, &key));

@@ -147,6 +147,8 @@ pub enum TransferBody {
     Effect { origin: Origin, decision: Box<crate::Decision> },
     /// A rule published to a topic to which others listen: what arrives there may follow from it.
     Published { topic: Name, depth: u8 },
+    /// A rule took back what it had tagged, for effects that were decided elsewhere.
+    Cancel { deployment: Name, key: Name, tag: Name },
     /// What became of an effect, for the rule that proposed it.
     Completion { origin: Origin, completion: crate::event::Completion, attempt: u32 },
 }

@@ -159,6 +159,13 @@ pub const OUTBOX_AGE: Span = Span::from_hours(24);
 /// tenth more, so that a receiver that is repaired after a weekend still hears of it.
 pub const NOTIFICATION_AGE: Span = Span::from_days(4);
 
+/// How far ahead a rule may plan a notification: longer than any shift plan, short enough that none waits for ever.
+pub const NOT_BEFORE: Span = Span::from_days(31);
+/// How long two notifications with the same key are one: as long as a source's own ids are remembered.
+pub const DEDUPE_WITHIN: Span = Span::from_hours(24);
+/// Keys of notifications that a partition remembers, some ten megabytes; past it the oldest is forgotten.
+pub const DEDUPE_KEYS: usize = 65_536;
+
 /// Records after which a partition's state is kept as a checkpoint: a replay from there takes some seconds.
 pub const CHECKPOINT_RECORDS: u64 = 100_000;
 

@@ -87,10 +87,12 @@ pub enum Table {
     Quarantine = 12,
     /// Topics that rules published to a moment ago.
     Published = 13,
+    /// Keys of notifications, by deployment and a hash of audience and key.
+    Notified = 14,
 }
 
 impl Table {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Partition,
         Self::Twin,
         Self::Trigger,
@@ -104,6 +106,7 @@ impl Table {
         Self::Deployment,
         Self::Quarantine,
         Self::Published,
+        Self::Notified,
     ];
 }
 

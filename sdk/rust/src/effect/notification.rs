@@ -83,13 +83,15 @@ impl Notification {
         self
     }
 
-    /// Two notifications to one person with the same key are one.
+    /// Two notifications to one person or group with the same key within a day are one: the second is refused as
+    /// `duplicate`.
     #[must_use]
     pub fn dedupe(mut self, key: impl Into<String>) -> Self {
         self.dedupe = Some(key.into());
         self
     }
 
+    /// The notification is not sent before this, which is at most 31 days ahead.
     #[must_use]
     pub fn not_before(mut self, at: Instant) -> Self {
         self.not_before = Some(at);

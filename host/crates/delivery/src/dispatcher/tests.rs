@@ -244,6 +244,22 @@ async fn attempts_and_waits_survive_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_row_that_is_planned_is_sent_then_also_after_a_restart() {
+    let planned = || OutboxRow { due: Instant(3_600_000_000), ..row(1, "a") };
+    let mut first = world();
+    first.run();
+    first.commit(vec![planned(), row(2, "a")]);
+    assert_eq!(first.end().await, end(2, "accepted", None, 1), "the one behind it goes on");
+    first.handle.stop().await;
+    let mut second = world();
+    let left = first.outbox.lock().expect("no panic").clone();
+    second.outbox.lock().expect("no panic").extend(left);
+    second.run();
+    assert_eq!(second.end().await, end(1, "accepted", None, 1));
+    assert_eq!(second.seconds(), 3_600);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_wait_that_a_target_asks_for_counts_before_our_own() {
     let mut world = world();
     let asked = Failure::Passing { reason: "busy".into(), reached: Reached::No, wait: Some(Span::from_secs(7)) };

@@ -130,3 +130,24 @@ fn a_withdrawn_row_leaves_unless_it_is_on_its_way() {
     assert_eq!(lane.rows.len(), 1);
     assert!(!lane.is_empty());
 }
+
+#[test]
+fn a_row_that_is_planned_for_later_holds_nobody_back_and_keeps_its_turn() {
+    let planned = |n, due| {
+        let row = row(n, None);
+        Row::new(OutboxRow { outgoing: (*row.outgoing).clone(), attempts: 0, due: Instant(due) })
+    };
+    let mut lane = Lane::default();
+    lane.push(planned(1, 100));
+    lane.push(planned(2, 50));
+    lane.push(row(3, None));
+    lane.push(row(4, None));
+    assert_eq!(lane.next(Instant(1)), Next::Start);
+    assert_eq!(effects(lane.rows.drain(..)), [id(3), id(4), id(2), id(1)]);
+    lane.push(planned(1, 100));
+    assert_eq!(lane.next(Instant(99)), Next::At(Instant(100)));
+    assert_eq!(lane.next(Instant(100)), Next::Start);
+    fly(&mut lane);
+    lane.push(planned(2, 50));
+    assert_eq!(effects(lane.rows.drain(..)), [id(1), id(2)], "not before what is on its way");
+}

@@ -2,12 +2,14 @@
 //! refuses what would need it.
 //!
 //! Commands: `capability → rate → loop` where they are proposed, `precondition → priority → interlock` at the actuator.
-//! Notifications: `capability → rate → loop → consent`. Everything else: `capability → rate → loop`.
+//! Notifications: `capability → rate → loop → precondition → duplicate → consent`, the fourth and fifth where the
+//! notification names a time or a key. Everything else: `capability → rate → loop`.
 
 pub(crate) mod actuator;
 pub(crate) mod capability;
 pub(crate) mod causal;
 pub(crate) mod consent;
+pub(crate) mod planned;
 pub(crate) mod rate;
 
 use std::sync::LazyLock;
@@ -31,6 +33,7 @@ pub(crate) struct Gates {
     pub(crate) causal: Name,
     pub(crate) precondition: Name,
     pub(crate) priority: Name,
+    pub(crate) duplicate: Name,
     pub(crate) consent: Name,
 }
 
@@ -40,6 +43,7 @@ pub(crate) static GATES: LazyLock<Gates> = LazyLock::new(|| Gates {
     causal: Name::from("loop"),
     precondition: Name::from("precondition"),
     priority: Name::from("priority"),
+    duplicate: Name::from("duplicate"),
     consent: Name::from("consent"),
 });
 

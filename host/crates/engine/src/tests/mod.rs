@@ -13,6 +13,7 @@ mod limits;
 mod loops;
 mod manual;
 mod models;
+mod notices;
 mod order;
 mod sun;
 mod switches;
