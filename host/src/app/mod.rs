@@ -83,6 +83,7 @@ impl App {
         let mut engine = Engine::new(setup, Persistence::Store)?;
         installation.accept(&engine.cycles())?;
         past.give_to(&mut engine)?;
+        engine.state_fits()?;
         engine.sample(engine::Sampler::share(installation.host.sampler));
 
         let filters = installation::message_filters(loaded.iter().map(|loaded| &loaded.spec));

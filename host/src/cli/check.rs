@@ -1,5 +1,6 @@
 //! `pointsman check`: is everything right that `run` would read? Starts nothing and writes nothing.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -8,6 +9,7 @@ use engine::{Cycle, Engine, Persistence};
 use model::DeviceNo;
 use sandbox::{Options, Pooling, Sandbox};
 use serde_json::{Value as Json, json};
+use store::{OpenError, Reader, Table};
 
 use super::{Usage, output};
 use crate::installation::{Installation, Loaded};
@@ -70,11 +72,36 @@ fn examine(config: &super::ConfigArgument, sandbox: &Sandbox) -> Result<Sound, P
         DeviceNo(next)
     }));
     let deployments = installation.load(sandbox, installation.resolve(&devices)?)?;
-    let setup = installation.setup(installation.host.partitions, Arc::clone(&devices), &deployments);
-    let engine = Engine::new(setup, Persistence::DecisionsOnly).map_err(|error| of_file(error.to_string()))?;
+    let reader = stored(&installation.host.data).map_err(|error| of_file(error.to_string()))?;
+    let partitions = reader.as_ref().map_or(installation.host.partitions, Reader::partitions);
+    let setup = installation.setup(partitions, Arc::clone(&devices), &deployments);
+    let mut engine = Engine::new(setup, Persistence::DecisionsOnly).map_err(|error| of_file(error.to_string()))?;
     let cycles = engine.cycles();
     installation.accept(&cycles)?;
+    if let Some(reader) = reader {
+        give_state(&mut engine, &reader).map_err(|error| of_file(error.to_string()))?;
+        engine.state_fits().map_err(|error| of_file(error.to_string()))?;
+    }
     Ok(Sound { installation, devices: devices.len(), deployments, cycles })
+}
+
+/// What an earlier run has left; none where there is nothing, or where `run` would bring it up to date first.
+fn stored(data: &Path) -> Result<Option<Reader>, OpenError> {
+    match Reader::open(data) {
+        Ok(reader) => Ok(Some(reader)),
+        Err(OpenError::Missing { .. } | OpenError::Older { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The state of rules, and what is known of their deployments.
+fn give_state(engine: &mut Engine, reader: &Reader) -> Result<()> {
+    for partition in 0..reader.partitions() {
+        let of = |table| reader.rows(partition, table, b"").map(|rows| rows.into_iter().map(move |row| (table, row)));
+        let rows: Vec<_> = of(Table::Deployment)?.chain(of(Table::State)?).collect();
+        engine.restore(partition, 0, rows.iter().map(|(table, row)| (*table, &*row.key, &*row.value)))?;
+    }
+    Ok(())
 }
 
 fn summary(sound: &Sound) -> Json {

@@ -110,7 +110,9 @@ pub trait Rule {
 
 /// A rule that can take over the state of its older versions.
 pub trait Migrate: Rule {
-    /// Moves one key's state from an older `state-version`, in the commit of that key's first event.
+    /// Moves one key's state from an older `state-version`. The host does not call it yet: it refuses a package whose
+    /// `state-version` is another than that of the stored state. Later it is called in the commit of that key's first
+    /// event.
     ///
     /// # Errors
     /// A sentence for the operator; the deployment stops.

@@ -105,6 +105,7 @@ impl Engine {
     pub fn reconfigure(&mut self, mut setup: Setup, id: Name, now: Instant) -> Result<(), SetupError> {
         setup.partitions = self.plan.partitions;
         let plan = Arc::new(Plan::new(setup)?);
+        self.fits(&plan)?;
         self.run_until(now);
         let joined = self.plan.configuration.configuration.joined(&plan.configuration.configuration);
         let event = match joined {
@@ -129,10 +130,23 @@ impl Engine {
     pub fn switch(&mut self, mut setup: Setup) -> Result<(), SetupError> {
         setup.partitions = self.plan.partitions;
         let plan = Arc::new(Plan::new(setup)?);
+        self.fits(&plan)?;
         self.partitions.iter_mut().for_each(|partition| partition.switch(Arc::clone(&plan)));
         self.plan = plan;
         self.due = Instant::MIN;
         Ok(())
+    }
+
+    /// Whether the state that was restored is of the versions that the deployments read.
+    ///
+    /// # Errors
+    /// The first deployment whose state another version has written.
+    pub fn state_fits(&self) -> Result<(), SetupError> {
+        self.fits(&self.plan)
+    }
+
+    fn fits(&self, plan: &Plan) -> Result<(), SetupError> {
+        self.partitions.iter().try_for_each(|partition| partition.state_fits(plan))
     }
 
     /// Handles one input to its end in every partition that it concerns, after all that is due by then. `received_at`

@@ -41,6 +41,12 @@ pub enum SetupError {
     Area { deployment: Name, trigger: Name, error: AreaError },
     #[error("deployment `{deployment}`, trigger `{trigger}`: role `{role}` is not bound")]
     Role { deployment: Name, trigger: Name, role: Name },
+    #[error(
+        "deployment `{deployment}`: its state was written by `state-version` {stored}, the package has {wanted}, and \
+         migrations do not run yet; deploy a package with `state-version` {stored}, or give the deployment another name \
+         and begin with empty state"
+    )]
+    StateVersion { deployment: Name, stored: u32, wanted: u32 },
 }
 
 pub(crate) struct Plan {

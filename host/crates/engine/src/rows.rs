@@ -49,6 +49,9 @@ pub struct DeploymentRow {
     pub effects: u32,
     /// Why the operator must look at it.
     pub stopped: Option<String>,
+    /// The `state-version` under which state was last written; 0 where none was, or by a version that did not say.
+    #[serde(default)]
+    pub state_version: u32,
 }
 
 /// A row could not be read: the store was written by something else.

@@ -8,7 +8,7 @@ use model::trigger::Kind;
 use model::{ConfigurationDigest, Deployment, DeviceNo, Input, Instant, Name};
 
 use crate::partition::{DeploymentState, Partition, Watch};
-use crate::plan::Plan;
+use crate::plan::{Plan, SetupError};
 use crate::rows::{DeploymentRow, TriggerRow};
 use crate::triggers::{Slot, State};
 
@@ -71,6 +71,26 @@ impl Partition {
             self.record.commit.configuration = Some(plan.configuration.row());
         }
         self.switch(plan);
+    }
+
+    /// Whether a plan reads the state that is here as it was written. Without any state it may be of any version.
+    ///
+    /// # Errors
+    /// The first deployment of which it does not.
+    pub(crate) fn state_fits(&self, plan: &Plan) -> Result<(), SetupError> {
+        for (planned, state) in self.plan.deployments.iter().zip(&self.deployments) {
+            let (name, stored) = (&planned.spec.name, state.row.state_version);
+            let Some(index) = plan.deployment_named(name) else { continue };
+            let wanted = plan.deployments[index as usize].spec.state_version;
+            let mut states = self.view().states.iter();
+            if stored != 0
+                && stored != wanted
+                && states.any(|((deployment, _), names)| deployment == name && !names.is_empty())
+            {
+                return Err(SetupError::StateVersion { deployment: name.clone(), stored, wanted });
+            }
+        }
+        Ok(())
     }
 
     /// Takes a new plan while the host runs, after the record that says so.

@@ -51,7 +51,7 @@ impl Partition {
         match result {
             Ok(proposals) => {
                 self.accounts.done += 1;
-                self.keep_writes();
+                self.keep_writes(wake.deployment);
                 if proposals.is_empty() {
                     let decision = self.decision(&wake, Verdict::Nothing);
                     self.decide(decision);
@@ -112,12 +112,18 @@ impl Partition {
         self.record.samples.extend(samples);
     }
 
-    fn keep_writes(&mut self) {
+    fn keep_writes(&mut self, deployment: u32) {
         let persistence = self.persistence;
         let world = self.lent.as_mut().expect("the world is back");
         let writes = world.call.writes.take();
         if writes.is_empty() {
             return;
+        }
+        let kept = &mut self.deployments[deployment as usize];
+        let version = self.plan.deployments[deployment as usize].spec.state_version;
+        if kept.row.state_version != version {
+            kept.row.state_version = version;
+            kept.dirty = true;
         }
         let (deployment, key) = world.call.state_key.clone();
         let state = world.states.entry((deployment.clone(), key.clone())).or_default();

@@ -78,3 +78,38 @@ fn a_set_that_is_put_in_force_a_thousand_times_still_answers_and_leaves_no_rows(
     rows.retain(|(table, _)| *table != store::Table::Seen);
     assert!(rows.len() <= at_first, "{} rows, {at_first} after ten", rows.len());
 }
+
+/// Keeps what it read.
+fn keep(event: &Event, host: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+    if let Cause::Observation(observation) = &event.cause {
+        host.set("last", observation.readings[0].value.clone(), None).expect("room");
+    }
+    Ok(Vec::new())
+}
+
+fn of_version(state_version: u32) -> Vec<(Deployment, Rule)> {
+    vec![(Deployment { state_version, ..deployment("d", vec![each_reading()]) }, keep as Rule)]
+}
+
+#[test]
+fn state_of_another_version_is_refused_and_without_state_any_version_runs() {
+    let mut bench = Bench::new(1, of_version(1));
+    bench.crash(1, of_version(2));
+    bench.engine.state_fits().expect("there is no state yet");
+    bench.live(1, 5.0);
+    bench.crash(1, of_version(2));
+    bench.engine.state_fits().expect("the same version");
+    for other in [1, 3] {
+        bench.crash(1, of_version(other));
+        let said = bench.engine.state_fits().expect_err("another version").to_string();
+        assert!(said.contains("`state-version` 2, the package has") && said.contains(&other.to_string()), "{said}");
+    }
+    bench.crash(1, of_version(2));
+    let refused = bench.engine.reconfigure(setup(1, of_version(3)), "switch".into(), minute(2));
+    assert!(matches!(refused, Err(crate::SetupError::StateVersion { stored: 2, wanted: 3, .. })));
+    assert!(bench.engine.switch(setup(1, of_version(3))).is_err());
+    bench.live(3, 6.0);
+    assert_eq!(bench.engine.state("d", "fridge", "last"), Some(&Value::Number(6.0)), "the old one goes on");
+    bench.engine.switch(setup(1, Vec::new())).expect("without the deployment");
+    bench.engine.switch(setup(1, of_version(3))).expect("what is gone was forgotten");
+}
