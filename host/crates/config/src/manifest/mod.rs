@@ -82,6 +82,11 @@ impl Manifest {
             .map(|(name, role)| (name, RoleNeed { capabilities: role.capabilities, many: role.many }))
             .collect();
         check_metrics(&document, &raw.rule.metrics, &mut problems);
+        if raw.rule.key == KeyKind::Person {
+            let message =
+                "`person` wakes nothing yet: there are no persons and no consent; use `device`, `site` or `one`";
+            problems.push(document.problem(&Path::of(&["rule", "key"]), message.to_owned()));
+        }
         let requests = requests::read(&document, raw.requests, &mut roles, raw.rule.world, &mut problems);
         let histories = histories(&document, raw.history, &roles, &mut problems);
         let limits = tighten(&document, &raw.limits, &mut problems);

@@ -46,7 +46,7 @@ pub(crate) static RULE: Shape = Shape {
             "key",
             Kind::Word(&["device", "site", "person", "one"]),
             "\"device\"",
-            "the unit of order and of state",
+            "the unit of order and of state; \"person\" is refused until there are persons and consent",
         ),
         default("lifecycle", Kind::Word(&["event", "turn", "warm"]), "\"turn\"", "how long an instance lives"),
         default(
