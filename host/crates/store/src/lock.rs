@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 
-const LOCK_NAME: &str = "pointsman.lock";
+pub(crate) const LOCK_NAME: &str = "pointsman.lock";
 
 /// Held for as long as the store is open; the system gives it back when the process ends, however it ends.
 #[derive(Debug)]

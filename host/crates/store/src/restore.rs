@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use crate::backup::{finding, part_of, place};
-use crate::lock::{Lock, LockError};
+use crate::lock::{LOCK_NAME, Lock, LockError};
 use crate::open::{self, OpenError};
 use crate::schema::FILE_NAME;
 
@@ -51,9 +51,13 @@ pub fn restore(file: &Path, folder: &Path) -> Result<(), RestoreError> {
     }
     let io = |source| RestoreError::File { path: folder.to_owned(), source };
     fs::create_dir_all(folder).map_err(io)?;
-    if let Some(entry) = fs::read_dir(folder).map_err(io)?.next() {
-        let entry = entry.map_err(io)?.file_name().display().to_string();
-        return Err(RestoreError::NotEmpty { folder: folder.to_owned(), entry });
+    for entry in fs::read_dir(folder).map_err(io)? {
+        // The lock file of a restore that failed says nothing: whether it is held is asked below.
+        let entry = entry.map_err(io)?.file_name();
+        if entry != LOCK_NAME {
+            let entry = entry.display().to_string();
+            return Err(RestoreError::NotEmpty { folder: folder.to_owned(), entry });
+        }
     }
     let _lock = Lock::take(folder).map_err(|error| match error {
         LockError::Held => RestoreError::Locked { folder: folder.to_owned() },
@@ -64,8 +68,12 @@ pub fn restore(file: &Path, folder: &Path) -> Result<(), RestoreError> {
     let made = fs::copy(file, &part).map_err(io).and_then(|_| check(&part, file));
     let made = made.and_then(|()| place(&part, &target).map_err(io));
     if made.is_err() {
-        // Best effort: the error that is reported is the first.
-        let _ = fs::remove_file(&part);
+        for rest in ["", "-wal", "-shm", "-journal"] {
+            let mut left = part.as_os_str().to_owned();
+            left.push(rest);
+            // Best effort: the error that is reported is the first.
+            let _ = fs::remove_file(left);
+        }
     }
     made
 }

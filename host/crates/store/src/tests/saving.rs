@@ -82,12 +82,28 @@ fn restored(change: impl Fn(&mut Vec<u8>)) -> RestoreError {
     let (_writer, reader) = filled(folder.path());
     let file = place.path().join("hub.backup");
     backup(&reader, &file).expect("backs up");
-    let mut bytes = fs::read(&file).expect("reads");
+    let sound = fs::read(&file).expect("reads");
+    let mut bytes = sound.clone();
     change(&mut bytes);
     fs::write(&file, bytes).expect("writes");
     let refused = restore(&file, target.path()).expect_err("it is no sound backup");
     assert!(!target.path().join(FILE_NAME).exists(), "{refused}");
+    fs::write(&file, sound).expect("writes");
+    restore(&file, target.path()).expect("what failed does not stand in the way of the next try");
     refused
+}
+
+#[test]
+fn a_restore_does_not_touch_a_folder_that_is_in_use() {
+    let (folder, place, target) = (folder(), folder(), folder());
+    let (_writer, reader) = filled(folder.path());
+    let file = place.path().join("hub.backup");
+    backup(&reader, &file).expect("backs up");
+    let held = crate::lock::Lock::take(target.path()).ok().expect("nobody has it");
+    let refused = restore(&file, target.path());
+    assert!(matches!(refused, Err(RestoreError::Locked { .. })), "{refused:?}");
+    drop(held);
+    restore(&file, target.path()).expect("nobody has it any more");
 }
 
 #[test]
