@@ -1,6 +1,5 @@
 //! Replay: a recording through the same pipeline in virtual time, with nothing that could reach the world.
 
-use std::collections::HashSet;
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use model::input::HostEvent;
 use model::{Configuration, Decision, Deployment, Device, DeviceNo, Input, Instant, Name, limits};
 
 use crate::installation::message_filters;
+use crate::journal::SameInstant;
 
 /// What a replay is made of.
 pub(crate) struct Replay {
@@ -30,7 +30,7 @@ pub(crate) struct Replay {
     inputs: usize,
     batch: usize,
     /// Inputs of an export: several partitions may have taken one.
-    taken: HashSet<(Name, Name)>,
+    same: SameInstant,
 }
 
 /// What a replay found.
@@ -79,7 +79,7 @@ impl Replay {
             clock: Instant::default(),
             inputs: 0,
             batch: limits::TURN_INPUTS,
-            taken: HashSet::new(),
+            same: SameInstant::default(),
         })
     }
 
@@ -122,7 +122,7 @@ impl Replay {
             }
             match line.into_inputs(&self.map, &self.source) {
                 Ok(inputs) => {
-                    let new = inputs.into_iter().filter(|input| !exported || self.is_new(input));
+                    let new = inputs.into_iter().filter(|input| !(exported && self.same.took(at, input)));
                     new.collect::<Vec<_>>().iter().for_each(|input| self.feed(input, at));
                 }
                 Err(reason) => reader.reject(number, reason)?,
@@ -161,10 +161,6 @@ impl Replay {
         self.map = device_map(&setup.devices, message_filters(&self.configuration.deployments));
         self.engine.reconfigure(setup, Name::from(format!("line:{line}")), at)?;
         Ok(())
-    }
-
-    fn is_new(&mut self, input: &Input) -> bool {
-        self.taken.insert((input.source.clone(), input.id.clone()))
     }
 
     pub(crate) fn feed(&mut self, input: &Input, at: Instant) {

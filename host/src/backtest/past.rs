@@ -1,17 +1,17 @@
 //! A host's own journal as the stream of a backtest: all partitions merged, from the checkpoints that lie far enough back.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use anyhow::{Result, anyhow, bail};
 use backtest::{Backtest, Options, Part, Report, Results, warm_up};
 use engine::rows::{self, PartitionRow};
 use model::input::{Body, HostEvent};
-use model::{Configuration, ConfigurationDigest, Instant, Name, Span};
+use model::{Configuration, ConfigurationDigest, Instant, Span};
 use store::{JournalEntry, Reader, Table};
 
 use super::Set;
 use super::recording::place;
-use crate::journal::{Archive, Entry, Stored, entry, nearest_checkpoint, refuse_older};
+use crate::journal::{Archive, Entry, SameInstant, Stored, entry, nearest_checkpoint, refuse_older};
 
 #[cfg(test)]
 mod tests;
@@ -126,7 +126,7 @@ impl Past {
                 continue;
             }
             let found = entry(partition, &row)?;
-            if same.took(&found) {
+            if found.input.as_ref().is_some_and(|input| same.took(found.at, input)) {
                 continue;
             }
             if let Some(ran) = &mut ran {
@@ -307,24 +307,6 @@ fn next(cursors: &mut [Cursor], reader: &Reader) -> Result<Option<(u16, JournalE
         cursor.fill(reader)?;
     }
     Ok(row.map(|row| (cursor.partition, row)))
-}
-
-/// What was taken at one instant: an input that several partitions took is one, and they took it at one instant.
-#[derive(Default)]
-struct SameInstant {
-    at: Instant,
-    inputs: HashSet<(Name, Name)>,
-}
-
-impl SameInstant {
-    fn took(&mut self, found: &Entry) -> bool {
-        if self.at != found.at {
-            self.at = found.at;
-            self.inputs.clear();
-        }
-        let Some(input) = &found.input else { return false };
-        !self.inputs.insert((input.source.clone(), input.id.clone()))
-    }
 }
 
 /// Transfers are made again; a switch or a joined device was put in force by its own means.

@@ -14,6 +14,7 @@ use serde_json::value::to_raw_value;
 use server::state::Range;
 use store::{DecisionRow, JournalEntry, Reader, Table};
 
+use super::same_instant::SameInstant;
 use super::stored::{nearest_checkpoint, refuse_older};
 
 /// Rows of one read transaction: a long reader would hold back the store's own checkpoints.
@@ -42,7 +43,7 @@ pub(crate) fn export(
         let from = if range.observed { 1 } else { writer.open(partition, range)? };
         cursors.push(Cursor::new(reader, partition, from, !range.observed)?);
     }
-    let mut seen = HashSet::new();
+    let mut same = SameInstant::default();
     let first = |cursors: &[Cursor]| {
         let heads = cursors.iter().enumerate().filter_map(|(index, cursor)| Some((cursor.head()?.at, index)));
         heads.min().map(|(_, index)| index)
@@ -55,7 +56,7 @@ pub(crate) fn export(
         }
         let goes_on = if range.observed {
             let wanted = row.observed && range.from.is_none_or(|from| row.at >= from);
-            !wanted || writer.observed(&row, &mut seen)
+            !wanted || writer.observed(&row, &mut same)
         } else {
             writer.record(partition, &row, &decisions)?
         };
@@ -166,10 +167,10 @@ impl<S: FnMut(String) -> bool> Writer<'_, S> {
     }
 
     /// What several partitions took is one line; transfers follow from the others.
-    fn observed(&mut self, row: &JournalEntry, seen: &mut HashSet<(Name, Name)>) -> bool {
+    fn observed(&mut self, row: &JournalEntry, same: &mut SameInstant) -> bool {
         let input = row.payload.as_ref().and_then(|payload| rows::decode::<Input>("journal", payload).ok());
         let Some(input) = input.filter(|input| !matches!(input.body, Body::Transfer(_))) else { return true };
-        if !seen.insert((input.source.clone(), input.id.clone())) {
+        if same.took(row.at, &input) {
             return true;
         }
         (self.send)(to_line(&Entry { input: &input, received: row.at, sequence: None }, self.devices))

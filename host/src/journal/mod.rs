@@ -4,10 +4,12 @@ mod archive;
 mod exact;
 mod export;
 mod exported;
+mod same_instant;
 mod stored;
 
 pub(crate) use archive::Archive;
 pub(crate) use exact::{Entry, Replayed, Replayer, Traced, Watcher};
 pub(crate) use export::{export, refuse};
 pub(crate) use exported::{is_export, replay as replay_export};
+pub(crate) use same_instant::SameInstant;
 pub(crate) use stored::{Stored, entry, nearest_checkpoint, refuse_older};

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use model::input::Body;
-use model::{Input, Name};
 use store::{Change, Commit, JournalRow, Options, Retention, Store, Writer};
 
 use super::*;
@@ -80,30 +78,6 @@ fn a_journal_longer_than_a_page_is_read_whole() {
     assert_eq!(found.len(), many.len() + 1);
     assert_eq!(found[4..7], [(0, 5), (1, 1), (0, 6)]);
     assert!(found.iter().filter(|(partition, _)| *partition == 0).map(|(_, sequence)| *sequence).eq(many));
-}
-
-fn entry_of(partition: u16, at: u64, id: &str) -> Entry {
-    let input = Input {
-        id: Name::from(id),
-        source: "mqtt".into(),
-        own_id: false,
-        occurred_at: None,
-        body: Body::Advance,
-        attributes: Vec::new(),
-        redelivery: None,
-    };
-    let (kind, digest) = ("host".into(), [0; 32]);
-    Entry { partition, sequence: 1, at: second(at), begins: false, kind, input: Some(input), digest }
-}
-
-#[test]
-fn what_several_partitions_took_at_one_instant_is_one_input() {
-    let mut same = SameInstant::default();
-    let mut took = |partition, at, id| same.took(&entry_of(partition, at, id));
-    assert!(!took(0, 1, "a"));
-    assert!(!took(0, 1, "transfer"));
-    assert!(took(1, 1, "a"), "whatever lies between");
-    assert!(!took(1, 2, "a"), "a later one with the same id is another");
 }
 
 #[test]
