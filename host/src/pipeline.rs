@@ -173,6 +173,7 @@ impl Pipeline {
         let deliveries = self.outlet.take(inputs_max, limits::TURN_BYTES, Duration::ZERO);
         self.judge_budgets();
         for delivery in deliveries {
+            turns += self.fire(&mut tickets)?;
             for input in &delivery.inputs {
                 self.engine.take(input, self.clock.now());
             }
@@ -182,10 +183,20 @@ impl Pipeline {
             }
         }
         self.mind_clock();
+        turns += self.fire(&mut tickets)?;
         let now = self.clock.now();
         self.engine.advance(now);
         let sign = (now.since(self.signed) >= SIGN_OF_LIFE).then_some(now);
         turns += self.commit(tickets, sign)?;
+        Ok(turns)
+    }
+
+    /// Lets the clock bring what is due, in as many turns as that takes.
+    fn fire(&mut self, tickets: &mut Vec<Ticket>) -> Result<u64, Stopped> {
+        let mut turns = 0;
+        while !self.engine.fire(self.clock.now()) {
+            turns += self.commit(std::mem::take(tickets), None)?;
+        }
         Ok(turns)
     }
 

@@ -11,27 +11,40 @@ use crate::partition::{Partition, inner_id};
 use crate::rows;
 use crate::step::Wake;
 use crate::timers::{Armed, TimerKey, TimerRow};
-use crate::triggers::{State, times};
+use crate::triggers::{Round, State, times};
 use crate::turn::Persistence;
 use crate::wall::Wall;
 
 impl Partition {
     /// Fires everything that is due at or before `now`, each at its own instant.
     pub(crate) fn fire_due(&mut self, now: Instant) {
+        while self.fire_one(now) {}
+        self.forget_seen(now);
+    }
+
+    /// Fires the first that is due at or before `now`; false where nothing is. Between two firings nothing is half
+    /// done, so a turn may end there.
+    pub(crate) fn fire_one(&mut self, now: Instant) -> bool {
+        if self.wall.doubted.is_some() {
+            return false;
+        }
+        let Some((due, armed)) = self.timers.pop(now) else { return false };
+        // While the host runs, what is due happens at its instant; what came due before the clock is overdue.
+        self.clock = self.clock.max(due);
+        self.caused = 0;
+        match armed {
+            Armed::Rule(key) => self.rule_timer(&key),
+            Armed::Slot(slot) => self.slot_due(slot as usize),
+            Armed::Retry(deployment, key) => self.retry(&deployment, &key),
+            Armed::Confirm(effect) => self.unconfirmed(effect, due),
+        }
+        self.drain();
+        true
+    }
+
+    fn forget_seen(&mut self, now: Instant) {
         if self.wall.doubted.is_some() {
             return;
-        }
-        while let Some((due, armed)) = self.timers.pop(now) {
-            // While the host runs, what is due happens at its instant; what came due before the clock is overdue.
-            self.clock = self.clock.max(due);
-            self.caused = 0;
-            match armed {
-                Armed::Rule(key) => self.rule_timer(&key),
-                Armed::Slot(slot) => self.slot_due(slot as usize),
-                Armed::Retry(deployment, key) => self.retry(&deployment, &key),
-                Armed::Confirm(effect) => self.unconfirmed(effect, due),
-            }
-            self.drain();
         }
         while let Some(id) = self.seen.forget(now) {
             if self.persistence == Persistence::Store {
@@ -113,16 +126,50 @@ impl Partition {
         wakes.into_iter().for_each(|wake| self.run(wake));
     }
 
-    /// A schedule came: once for every instant while the host runs, once for all that were missed while it did not.
+    /// A schedule came: once for every instant while the host runs, once for all that were missed while it did not. Each
+    /// key is a firing of its own, so that a turn may end between two of them.
     fn schedule(&mut self, index: usize) {
+        if self.slots[index].round.is_none() && !self.begin_round(index) {
+            return;
+        }
+        let plan = Arc::clone(&self.plan);
+        let slot = &self.slots[index];
+        let planned = &plan.deployments[slot.binding.deployment as usize];
+        let trigger = &planned.triggers[slot.binding.trigger as usize];
+        let Some(times) = &trigger.times else { return };
+        let Some((key, Round { due, missed, .. })) = self.next_of_round(index) else { return };
+        let at = due.0.to_string();
+        let parts = ["schedule", &planned.spec.name, &trigger.spec.name, &key, &at];
+        let event = Event {
+            id: inner_id(&parts.map(str::as_bytes)),
+            trigger: trigger.spec.name.clone(),
+            key: key.clone(),
+            occurred_at: due,
+            received_at: self.clock,
+            cause: Cause::Schedule(Tick {
+                name: trigger.spec.name.clone(),
+                due,
+                missed,
+                payload: None,
+                attributes: times.attributes(due),
+            }),
+            attributes: Vec::new(),
+        };
+        self.journal_derived("schedule", &key, &event);
+        let deployment = self.slots[index].binding.deployment;
+        self.run(Wake { deployment, event, depth: 0, attempt: 0, because: None });
+    }
+
+    /// Whether the schedule wakes its keys for what has come; where it does, their round begins.
+    fn begin_round(&mut self, index: usize) -> bool {
         let plan = Arc::clone(&self.plan);
         let slot = &mut self.slots[index];
         let planned = &plan.deployments[slot.binding.deployment as usize];
         let trigger = &planned.triggers[slot.binding.trigger as usize];
-        let (State::Schedule(last), Some(times)) = (&mut slot.state, &trigger.times) else { return };
-        let Some(overdue) = times::overdue(&trigger.spec.kind) else { return };
+        let (State::Schedule(last), Some(times)) = (&mut slot.state, &trigger.times) else { return false };
+        let Some(overdue) = times::overdue(&trigger.spec.kind) else { return false };
         let wall = self.wall.at(self.clock);
-        let Some(first) = times.next(*last).filter(|due| *due <= wall) else { return };
+        let Some(first) = times.next(*last).filter(|due| *due <= wall) else { return false };
         let (mut due, mut missed) = (first, 0_u32);
         while let Some(next) = times.next(due).filter(|next| *next <= wall) {
             due = next;
@@ -130,43 +177,40 @@ impl Partition {
         }
         *last = due;
         slot.dirty = true;
-        let deployment = slot.binding.deployment;
-        self.touched(index);
         let on_time = self.wall.reaches(due) >= self.clock;
         let fires = match overdue {
             Overdue::Fire => true,
             Overdue::FireWithin(within) => on_time || wall.since(due) <= within,
             Overdue::Skip => on_time,
         };
+        if fires {
+            slot.round = Some(Round { due, missed, done: None });
+        }
         self.accounts.missed_schedules += u64::from(missed) + u64::from(!fires);
+        self.touched(index);
         if !fires {
             self.journal_derived("missed", &trigger.spec.name, &(due, missed));
-            return;
         }
-        for key in plan.keys_in(&planned.spec, self.number) {
-            let at = due.0.to_string();
-            let parts = ["schedule", &planned.spec.name, &trigger.spec.name, &key, &at];
-            let event = Event {
-                id: inner_id(&parts.map(str::as_bytes)),
-                trigger: trigger.spec.name.clone(),
-                key: key.clone(),
-                occurred_at: due,
-                received_at: self.clock,
-                cause: Cause::Schedule(Tick {
-                    name: trigger.spec.name.clone(),
-                    due,
-                    missed,
-                    payload: None,
-                    attributes: times.attributes(due),
-                }),
-                attributes: Vec::new(),
-            };
-            self.journal_derived("schedule", &key, &event);
-            // Each key is a root of its own: many of them share no budget.
-            self.caused = 0;
-            self.run(Wake { deployment, event, depth: 0, attempt: 0, because: None });
-            self.drain();
+        fires
+    }
+
+    /// The next key that the schedule of this slot wakes; the last one ends the round.
+    fn next_of_round(&mut self, index: usize) -> Option<(Name, Round)> {
+        let plan = Arc::clone(&self.plan);
+        let slot = &mut self.slots[index];
+        let round = slot.round.clone()?;
+        if slot.waiting.is_empty() {
+            // It begins, or a restart has forgotten who is left.
+            let spec = &plan.deployments[slot.binding.deployment as usize].spec;
+            let left = |key: &Name| round.done.as_ref().is_none_or(|done| key > done);
+            slot.waiting = plan.keys_in(spec, self.number).into_iter().filter(left).collect();
         }
+        let key = slot.waiting.pop_front();
+        slot.round =
+            key.clone().filter(|_| !slot.waiting.is_empty()).map(|key| Round { done: Some(key), ..round.clone() });
+        slot.dirty = true;
+        self.touched(index);
+        Some((key?, round))
     }
 
     /// The wall clock was stepped: schedules come when it says so, each of them once.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use model::input::{Body, HostEvent, Transfer};
-use model::{ConfigurationDigest, DeviceNo, Input, Instant, Name, Value};
+use model::{ConfigurationDigest, DeviceNo, Input, Instant, Name, Value, limits};
 use smallvec::SmallVec;
 use store::{OutboxRow, Table};
 
@@ -25,6 +25,8 @@ pub struct Engine {
     persistence: Persistence,
     /// Nothing is due before this.
     due: Instant,
+    /// What the clock fired in this turn.
+    fired: usize,
     /// Whether every partition's clock has begun.
     started: bool,
     /// By partition: up to here its past is in its state. Empty where all have the same past.
@@ -40,7 +42,16 @@ impl Engine {
         let plan = Arc::new(Plan::new(setup)?);
         let partitions =
             (0..plan.partitions).map(|number| Partition::new(number, Arc::clone(&plan), persistence)).collect();
-        Ok(Self { plan, partitions, transfers: 0, persistence, due: Instant::MIN, started: false, known: Vec::new() })
+        Ok(Self {
+            plan,
+            partitions,
+            transfers: 0,
+            persistence,
+            due: Instant::MIN,
+            fired: 0,
+            started: false,
+            known: Vec::new(),
+        })
     }
 
     /// Gives a partition its past: rows in any order, then the number of its last journal record.
@@ -168,6 +179,10 @@ impl Engine {
             self.due = self.due.min(partition.next_due().unwrap_or(Instant::MAX));
         }
         self.pass_transfers();
+        // What this has made due comes at once, as far as the turn bears it.
+        if brings_due(input) {
+            self.run_some(received_at, true);
+        }
         new
     }
 
@@ -177,27 +192,44 @@ impl Engine {
         self.partitions.iter_mut().for_each(|partition| partition.advance(now));
     }
 
-    /// Fires what is due up to and with `now`, in order of time over all partitions: what one of them sends reaches the
-    /// other at its own instant.
+    /// Fires what is due up to and with `now` until the turn is full; says whether nothing is left. A caller that ends the
+    /// turn in between changes nothing else: the rest comes in the same order, before any input.
+    pub fn fire(&mut self, now: Instant) -> bool {
+        // What came due while the host was down comes after the record of its start.
+        !self.started || self.run_some(now, true)
+    }
+
     fn run_until(&mut self, now: Instant) {
+        self.run_some(now, false);
+    }
+
+    /// Fires what is due in order of time and names over all partitions; what one of them sends reaches the other before
+    /// the next.
+    fn run_some(&mut self, now: Instant, bounded: bool) -> bool {
         if !self.started {
             self.started = true;
             self.due = Instant::MIN;
             self.partitions.iter_mut().for_each(|partition| partition.start_clock(now));
         }
         while self.due <= now {
-            self.due = self.next_due().unwrap_or(Instant::MAX);
-            let due = self.due;
+            let first =
+                self.partitions.iter().enumerate().filter_map(|(index, partition)| Some((partition.first()?, index)));
+            let Some((due, index)) = first.min().map(|(place, index)| (place.due, index)) else {
+                self.due = Instant::MAX;
+                return true;
+            };
+            self.due = due;
             if due > now {
-                return;
+                return true;
             }
-            for partition in &mut self.partitions {
-                if partition.next_due().is_some_and(|next| next <= due) {
-                    partition.advance(due);
-                }
+            if bounded && self.is_full() {
+                return false;
             }
+            self.fired += 1;
+            self.partitions[index].fire_one(due);
             self.pass_transfers();
         }
+        true
     }
 
     /// The next instant up to and with `now` at which the clock alone makes something happen. Cheap where there is none.
@@ -224,14 +256,15 @@ impl Engine {
         self.partitions.iter().filter_map(Partition::next_due).min()
     }
 
-    /// Whether the turn has burnt its fuel and should end.
+    /// Whether the turn has burnt its fuel, or the clock has fired enough, and it should end.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.partitions.iter().any(Partition::is_full)
+        self.fired >= limits::TURN_INPUTS || self.partitions.iter().any(Partition::is_full)
     }
 
     /// Ends the turn.
     pub fn finish(&mut self) -> Turn {
+        self.fired = 0;
         let mut turn = Turn::default();
         for partition in &mut self.partitions {
             let record = partition.finish();
@@ -352,6 +385,12 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether something may have come due with this that was not before.
+fn brings_due(input: &Input) -> bool {
+    let stepped = matches!(input.body, Body::Host(HostEvent::ClockStepped { .. } | HostEvent::CaughtUp));
+    stepped || crate::partition::resumes(input)
 }
 
 /// An input that the engine makes itself.

@@ -147,8 +147,7 @@ impl Exact {
         let plan = setup.map(|setup| Plan::new(setup).map(Arc::new)).transpose()?;
         match record.observed {
             Some(input) => apply(&mut self.partition, input, record.at, plan),
-            None if self.made.is_empty() => self.partition.advance(record.at),
-            None => {}
+            None => self.fire_next(record.at),
         }
         self.collect();
         self.compare(record)
@@ -169,6 +168,14 @@ impl Exact {
     /// The decisions since the last call, in the order in which they were made.
     pub fn decisions(&mut self) -> impl Iterator<Item = Decision> {
         self.decisions.drain(..)
+    }
+
+    /// One firing after the other, as a turn may have ended between any two of them.
+    fn fire_next(&mut self, at: Instant) {
+        self.partition.start_clock(at);
+        while self.made.is_empty() && self.partition.fire_one(at) {
+            self.collect();
+        }
     }
 
     fn end_turn(&mut self) {

@@ -21,10 +21,10 @@ use crate::pending::Pending;
 use crate::plan::Plan;
 use crate::published::Published;
 use crate::quarantine::Standings;
-use crate::rows::{self, DeploymentRow, PartitionRow, TriggerRow};
+use crate::rows::{self, DeploymentRow, PartitionRow};
 use crate::seen::Seen;
 use crate::step::Wake;
-use crate::timers::Timers;
+use crate::timers::{Place, Timers};
 use crate::trace::Trace;
 use crate::triggers::{Slot, Transition};
 use crate::turn::{Persistence, Record};
@@ -190,7 +190,8 @@ impl Partition {
         if let Body::Host(HostEvent::Started { configuration, .. }) = &input.body {
             self.restart(*configuration);
         }
-        if !resumes(input) {
+        // What another partition sends is taken at its sender's instant, in the order of the engine.
+        if !resumes(input) && !matches!(input.body, Body::Transfer(_)) {
             self.fire_due(now);
         }
         now
@@ -217,9 +218,6 @@ impl Partition {
             Body::Advance => {}
         }
         self.drain();
-        if resumes(input) || matches!(input.body, Body::Host(HostEvent::ClockStepped { .. })) {
-            self.fire_due(now);
-        }
     }
 
     /// Moves the clock, firing what comes due, without an input.
@@ -392,8 +390,7 @@ impl Partition {
         let planned = &self.plan.deployments[slot.binding.deployment as usize];
         let trigger = &planned.triggers[slot.binding.trigger as usize];
         let key = rows::trigger_key(&planned.spec.name, &trigger.spec.name, slot.binding.device, &slot.binding.group());
-        let row = TriggerRow { fingerprint: trigger.fingerprint, state: slot.state.clone(), told: slot.told };
-        self.record.change(Table::Trigger, key, Some(rows::encode(&row)));
+        self.record.change(Table::Trigger, key, Some(rows::encode(&slot.row(trigger.fingerprint))));
     }
 
     /// A slot's state may have changed: writes it with the turn, and arms its next deadline.
@@ -411,6 +408,11 @@ impl Partition {
     /// The next instant at which the clock alone makes something happen.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         if self.wall.doubted.is_some() { None } else { self.timers.next_due() }
+    }
+
+    /// Where the first stands that the clock brings.
+    pub(crate) fn first(&self) -> Option<&Place> {
+        if self.wall.doubted.is_some() { None } else { self.timers.first() }
     }
 
     /// Tells the rule of a slot's transitions.

@@ -85,7 +85,6 @@ impl Partition {
             self.arm(index);
         }
         wakes.into_iter().for_each(|wake| self.run(wake));
-        self.fire_due(now);
     }
 
     /// Evaluates a hold or a level rule again where nothing was reported but what was unknown is known again. A level

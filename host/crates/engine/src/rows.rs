@@ -9,7 +9,7 @@ use model::{ConfigurationDigest, DeviceNo, Instant};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::accounts::Accounts;
-use crate::triggers::{State, Told};
+use crate::triggers::{Round, State, Told};
 use crate::wall::Wall;
 
 /// The only row of [`store::Table::Partition`].
@@ -39,6 +39,8 @@ pub struct TriggerRow {
     pub state: State,
     #[serde(default)]
     pub told: Told,
+    #[serde(default)]
+    pub round: Option<Round>,
 }
 
 /// A row of [`store::Table::Deployment`].

@@ -50,6 +50,7 @@ impl Partition {
                 slot.told = row.told;
                 if row.fingerprint == trigger.fingerprint {
                     slot.state = row.state;
+                    slot.round = row.round;
                     slot.fresh = false;
                 }
             }
@@ -116,10 +117,7 @@ impl Partition {
             let trigger = &planned.triggers[slot.binding.trigger as usize];
             let names = (planned.spec.name.clone(), trigger.spec.name.clone());
             let key = (names.0, names.1, slot.binding.device, slot.binding.group());
-            states.insert(
-                key,
-                TriggerRow { fingerprint: trigger.fingerprint, state: slot.state.clone(), told: slot.told },
-            );
+            states.insert(key, slot.row(trigger.fingerprint));
         }
         let rows = old
             .deployments
@@ -172,6 +170,9 @@ impl Partition {
     pub(crate) fn clock_deadline(&self, index: usize) -> Option<Instant> {
         let slot = &self.slots[index];
         let trigger = self.trigger_of(slot);
+        if let Some(round) = &slot.round {
+            return Some(self.wall.reaches(round.due));
+        }
         if let (State::Schedule(last), Some(times)) = (&slot.state, &trigger.times) {
             return times.next(*last).map(|due| self.wall.reaches(due));
         }

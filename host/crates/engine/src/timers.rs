@@ -60,6 +60,10 @@ impl Timers {
         self.due.first_key_value().map(|(place, _)| place.due)
     }
 
+    pub(crate) fn first(&self) -> Option<&Place> {
+        self.due.first_key_value().map(|(place, _)| place)
+    }
+
     /// Takes the first that is due at or before `now`.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<(Instant, Armed)> {
         let first = self.due.first_entry().filter(|entry| entry.key().due <= now)?;

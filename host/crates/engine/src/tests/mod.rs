@@ -18,6 +18,7 @@ mod order;
 mod sun;
 mod switches;
 mod timers;
+mod turns;
 mod wall;
 mod why;
 mod why_not;

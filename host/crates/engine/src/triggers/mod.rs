@@ -13,6 +13,8 @@ pub(crate) mod truth;
 pub(crate) mod window;
 pub(crate) mod zone;
 
+use std::collections::VecDeque;
+
 use model::event::Freshness;
 use model::trigger::Kind;
 use model::{Attributes, Capability, DeviceNo, Id, Instant, Name, Phase, Span, Value, limits};
@@ -21,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::bindings::{Binding, Bound};
+use crate::rows::TriggerRow;
 use crate::twin::Twin;
 use held::Held;
 use truth::{Truth, truth};
@@ -41,6 +44,19 @@ pub(crate) struct Slot {
     pub(crate) told: Told,
     /// A level rule is owed what holds: there was a start, a gap or an upgrade since it was told.
     pub(crate) owed: bool,
+    /// A schedule that has not woken all its keys yet.
+    pub(crate) round: Option<Round>,
+    /// The keys that are left of it, in order; none where they have to be looked for.
+    pub(crate) waiting: VecDeque<Name>,
+}
+
+/// A schedule came, and wakes its keys one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Round {
+    pub(crate) due: Instant,
+    pub(crate) missed: u32,
+    /// The key that was woken last.
+    pub(crate) done: Option<Name>,
 }
 
 /// How often the same condition has begun: what began twice at one instant, or is told again, are two events.
@@ -121,7 +137,22 @@ impl Slot {
             Kind::Window(_) => State::Window(Box::default()),
             Kind::Reading { .. } | Kind::Message { .. } | Kind::Custom { .. } => State::Nothing,
         };
-        Self { binding, state, fresh: true, dirty: false, armed: None, told: Told::default(), owed: false }
+        Self {
+            binding,
+            state,
+            fresh: true,
+            dirty: false,
+            armed: None,
+            told: Told::default(),
+            owed: false,
+            round: None,
+            waiting: VecDeque::new(),
+        }
+    }
+
+    /// As the store keeps it.
+    pub(crate) fn row(&self, fingerprint: u64) -> TriggerRow {
+        TriggerRow { fingerprint, state: self.state.clone(), told: self.told, round: self.round.clone() }
     }
 
     /// Decides every deadline up to and including `to`, in event time, before anything else of that instant happens.
