@@ -28,8 +28,7 @@ pub fn hint(sinks: &Handle, turn: &Turn) {
 /// # Errors
 /// When the store cannot be read.
 pub fn waiting(reader: &Reader, limit: usize) -> Result<Vec<OutboxRow>, Unreadable> {
-    let rows = reader.outbox()?;
-    Ok(rows.into_iter().take(limit).map(|placed| placed.row).collect())
+    Ok(reader.outbox(limit)?.into_iter().map(|placed| placed.row).collect())
 }
 
 /// Results of sinks become inputs; a mark is confirmed to the dispatcher once it is committed.

@@ -48,7 +48,7 @@ pub(crate) fn effect(past: &Past, given: &str) -> Result<Report> {
     }
     let settled = settled(past, place, id, ended.as_ref())?;
     facts.extend(settled.iter().map(|(at, settled)| sent(*at, settled)));
-    let waiting = past.reader().outbox()?.into_iter().filter(|row| row.row.outgoing.effect == id);
+    let waiting = past.reader().outbox_of(id)?.into_iter();
     facts.extend(waiting.map(|row| {
         let (sink, attempts, due) = (row.row.outgoing.sink, row.row.attempts, row.row.due);
         Node::new("waiting", format!("waits for {sink}: {attempts} attempts, the next from {due} on"))

@@ -130,7 +130,7 @@ impl Evidence {
             state,
             accounts: seen.accounts,
             imbalances: seen.imbalances,
-            outbox: reader.outbox()?.len(),
+            outbox: reader.outbox(ALL)?.len(),
             dead_letters: reader.dead_letters(ALL)?.len(),
             damaged,
             quiet_after: seen.quiet_after,

@@ -5,6 +5,7 @@
 //! was lost the rows are read again. Nothing is removed here; the host does that when it commits what was reported.
 
 mod flight;
+mod room;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use model::event::Outcome;
 use model::input::Settled;
-use model::{Instant, Name, Span};
+use model::{Id, Instant, Name, Span, limits};
 use store::OutboxRow;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -27,8 +28,9 @@ use crate::{Clock, Gate, Handle, Sink};
 
 /// Hints that wait for the dispatcher: a second of commits at full speed. Past it the outbox is read again.
 const HINTS: usize = 256;
-/// Rows held at most, about 40 MB of usual ones. More stay in the outbox until half of these are done.
-const ROWS_HELD: usize = 65_536;
+/// Rows of one reading: all that may wait, and some that are reported and not yet removed. Where there are more, the
+/// outbox is read again until the rest has come.
+const ROWS_READ: usize = limits::OUTBOX + 4_096;
 /// Wait before a failed reading of the outbox is tried again.
 const READ_AGAIN: Span = Span::from_secs(1);
 /// How long attempts under way may take to end when the dispatcher stops.
@@ -86,9 +88,11 @@ pub struct Dispatcher {
     /// With the target of each.
     held: BTreeMap<RowId, Name>,
     recent: Recent,
+    /// The oldest rows that waited when it was last looked, for when there are too many.
+    oldest: VecDeque<(Key, Id)>,
     flights: JoinSet<(Ended, bool)>,
     flying: HashMap<tokio::task::Id, Key>,
-    /// Rows were left in the outbox because too many are held; later hints would overtake them.
+    /// Rows were left in the outbox; later hints would overtake them.
     behind: bool,
     read_again: Option<Instant>,
     /// Nothing new is sent: we were told to stop, or nobody takes results.
@@ -138,6 +142,7 @@ impl Dispatcher {
             wakes: BTreeSet::new(),
             held: BTreeMap::new(),
             recent: Recent::default(),
+            oldest: VecDeque::new(),
             flights: JoinSet::new(),
             flying: HashMap::new(),
             behind: false,
@@ -151,7 +156,7 @@ impl Dispatcher {
     pub async fn run(mut self) {
         self.read().await;
         while !self.closing {
-            if self.read_again.is_none() && (self.lost.take() || self.has_room()) {
+            if self.read_again.is_none() && self.lost.take() {
                 self.read().await;
             }
             let wake = self.wakes.first().map(|(at, _)| *at).into_iter().chain(self.read_again).min();
@@ -214,11 +219,11 @@ impl Dispatcher {
     async fn read(&mut self) {
         counts::add(&self.counters.reread);
         let source = self.source.clone();
-        let rows = match source.waiting(ROWS_HELD).await {
+        let rows = match source.waiting(ROWS_READ).await {
             Ok(rows) => rows,
             Err(error) => return self.unreadable(&error.to_string()),
         };
-        let full = rows.len() >= ROWS_HELD;
+        let full = rows.len() >= ROWS_READ;
         if !full {
             let there: HashSet<RowId> = rows.iter().map(id).collect();
             let gone: Vec<RowId> = self.held.keys().filter(|row| !there.contains(*row)).cloned().collect();
@@ -230,12 +235,10 @@ impl Dispatcher {
         for row in rows {
             self.add(row).await;
         }
-        self.behind |= full;
-    }
-
-    /// Whether rows that were left in the outbox have room now.
-    fn has_room(&self) -> bool {
-        self.behind && self.held.len() < ROWS_HELD / 2
+        if full {
+            self.behind = true;
+            self.read_again = Some((self.clock)() + READ_AGAIN);
+        }
     }
 
     fn unreadable(&mut self, error: &str) {
@@ -250,10 +253,7 @@ impl Dispatcher {
         if self.behind || self.held.contains_key(&id) || self.recent.contains(&id, row.due) {
             return;
         }
-        if self.held.len() >= ROWS_HELD {
-            self.behind = true;
-            return;
-        }
+        self.make_room().await;
         self.held.insert(id, row.outgoing.target.clone());
         let row = Row::new(row);
         if row.is_momentary() && row.attempts > 0 {

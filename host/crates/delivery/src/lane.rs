@@ -69,7 +69,7 @@ impl Row {
     }
 
     /// When its turn comes in its lane.
-    fn turn(&self) -> Instant {
+    pub(crate) fn turn(&self) -> Instant {
         self.planned.unwrap_or(self.outgoing.committed_at)
     }
 
@@ -137,6 +137,17 @@ impl Lane {
             }
             _ => self.rows.remove(place),
         }
+    }
+
+    /// The rows that are not on their way, in order.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().skip(self.grounded())
+    }
+
+    /// Takes out one row unless it is on its way.
+    pub(crate) fn take(&mut self, effect: Id) -> Option<Row> {
+        let place = self.rows.iter().position(|row| row.outgoing.effect == effect)?;
+        if place < self.grounded() { None } else { self.rows.remove(place) }
     }
 
     pub(crate) fn next(&self, now: Instant) -> Next {

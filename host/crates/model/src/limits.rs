@@ -153,6 +153,8 @@ pub const CONFIRM_WITHIN: Span = Span::from_secs(10);
 pub const CONFIRM_RETRIES: u8 = 0;
 /// Effects that wait for one target; past it the oldest expires, counted.
 pub const OUTBOX_PER_TARGET: usize = 1_000;
+/// Effects that wait for all targets together, some 40 MB; past it the oldest expires, counted.
+pub const OUTBOX: usize = 65_536;
 /// How long a command or a published message may wait for its target: what was meant for yesterday may do harm today.
 pub const OUTBOX_AGE: Span = Span::from_hours(24);
 /// How long a notification may wait that names no end itself: longer than the waits of a webhook, 75 h with up to a

@@ -150,12 +150,12 @@ impl Store {
         Ok(found.map_err(Error::doing("read the last sign of life"))?.map(Instant))
     }
 
-    /// All effects that wait for their sink, in the order in which they were committed.
+    /// The first `limit` effects that wait for their sink, in the order in which they were committed.
     ///
     /// # Errors
     /// When the database could not be read or an entry cannot be decoded.
-    pub fn outbox(&self) -> Result<Vec<Placed<OutboxRow>>, Error> {
-        query::outbox(&self.connection).map_err(Error::doing("read the outbox"))
+    pub fn outbox(&self, limit: usize) -> Result<Vec<Placed<OutboxRow>>, Error> {
+        query::outbox(&self.connection, limit).map_err(Error::doing("read the outbox"))
     }
 
     /// The last `count` journal rows of a partition, in order.

@@ -90,14 +90,16 @@ pub(crate) fn state(
     }
 }
 
-/// All effects that wait, in the order in which they were first committed.
-pub(crate) fn outbox(connection: &Connection) -> rusqlite::Result<Vec<Placed<OutboxRow>>> {
-    all(connection, "SELECT partition, attempts, due, outgoing FROM outbox ORDER BY place", [], |row| {
-        let outgoing = rmp_serde::from_slice(blob(row, 3)?)
-            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(3, Type::Blob, Box::new(error)))?;
-        let row = (row.get(0)?, OutboxRow { outgoing, attempts: row.get(1)?, due: Instant(row.get(2)?) });
-        Ok(Placed { partition: row.0, row: row.1 })
-    })
+/// The first `limit` effects that wait, in the order in which they were first committed.
+pub(crate) fn outbox(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<Placed<OutboxRow>>> {
+    let sql = "SELECT partition, attempts, due, outgoing FROM outbox ORDER BY place LIMIT ?1";
+    all(connection, sql, [bound(limit)], waiting)
+}
+
+/// The rows of one effect that wait, in the order in which they were first committed.
+pub(crate) fn outbox_of(connection: &Connection, effect: Id) -> rusqlite::Result<Vec<Placed<OutboxRow>>> {
+    let sql = "SELECT partition, attempts, due, outgoing FROM outbox WHERE effect = ?1 ORDER BY place";
+    all(connection, sql, [effect.0], waiting)
 }
 
 /// The newest `limit` dead letters, the newest first.
@@ -268,6 +270,13 @@ fn decision(row: &Row<'_>) -> rusqlite::Result<Placed<DecisionRow>> {
         payload: blob(row, 6)?.into(),
     };
     Ok(Placed { partition: row.get(0)?, row: decision })
+}
+
+fn waiting(row: &Row<'_>) -> rusqlite::Result<Placed<OutboxRow>> {
+    let outgoing = rmp_serde::from_slice(blob(row, 3)?)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(3, Type::Blob, Box::new(error)))?;
+    let waiting = OutboxRow { outgoing, attempts: row.get(1)?, due: Instant(row.get(2)?) };
+    Ok(Placed { partition: row.get(0)?, row: waiting })
 }
 
 fn blob<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<&'a [u8]> {

@@ -1,5 +1,6 @@
 //! Readers: look into a store beside its writer, or into one that no process runs.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +16,7 @@ use crate::error::Error;
 use crate::open::{self, OpenError};
 use crate::stat::{self, Stat};
 use crate::verify::{self, Verified};
-use crate::{query, schema};
+use crate::{query, retention, schema};
 
 /// Connections that are kept open for the next question: API requests and the console are few at a time.
 const IDLE_CONNECTIONS: usize = 4;
@@ -193,12 +194,30 @@ impl Reader {
         })
     }
 
-    /// All effects that wait for their sink, in the order in which they were committed.
+    /// The first `limit` effects that wait for their sink, in the order in which they were committed.
     ///
     /// # Errors
     /// When the database could not be read or an entry cannot be decoded.
-    pub fn outbox(&self) -> Result<Vec<Placed<OutboxRow>>, Error> {
-        self.ask("read the outbox", query::outbox)
+    pub fn outbox(&self, limit: usize) -> Result<Vec<Placed<OutboxRow>>, Error> {
+        self.ask("read the outbox", |c| query::outbox(c, limit))
+    }
+
+    /// The sinks for which one effect waits.
+    ///
+    /// # Errors
+    /// When the database could not be read or an entry cannot be decoded.
+    pub fn outbox_of(&self, effect: Id) -> Result<Vec<Placed<OutboxRow>>, Error> {
+        self.ask("read the outbox", |c| query::outbox_of(c, effect))
+    }
+
+    /// How many dead letters are kept, by reason, and how many were removed because they were too old or too many.
+    ///
+    /// # Errors
+    /// When the database could not be read.
+    pub fn dead_letter_counts(&self) -> Result<(BTreeMap<Name, u64>, u64), Error> {
+        self.ask("count the dead letters", |c| {
+            Ok((query::dead_letter_reasons(c)?, retention::dead_letters_removed(c)?.cast_unsigned()))
+        })
     }
 
     /// The newest `limit` dead letters, the newest first, without their cases.

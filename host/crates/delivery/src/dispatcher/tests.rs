@@ -566,10 +566,10 @@ async fn stopping_waits_no_longer_than_its_grace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_rows_than_are_held_are_all_sent_once_and_in_order() {
+async fn as_many_rows_as_the_outbox_holds_are_all_sent_once_and_in_order() {
     const TARGETS: u32 = 128;
     let mut world = world_with(64, None);
-    let count = ROWS_HELD as u32 + 1;
+    let count = limits::OUTBOX as u32;
     let rows = (0..count).map(|n| row(n, &(n % TARGETS).to_string()));
     world.outbox.lock().expect("no panic").extend(rows);
     world.run();
@@ -588,4 +588,49 @@ async fn more_rows_than_are_held_are_all_sent_once_and_in_order() {
     for n in TARGETS..count {
         assert!(place[&effect(n - TARGETS)] < place[&effect(n)], "{n} overtook");
     }
+}
+
+/// Rows that wait for many targets, each older than the next.
+fn flood(count: usize) -> Vec<OutboxRow> {
+    let aged = |n: u32| {
+        let mut row = row(n, &(n % 128).to_string());
+        row.outgoing.committed_at = Instant(i64::from(n));
+        OutboxRow { due: row.outgoing.committed_at, ..row }
+    };
+    (0..count as u32).map(aged).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn past_the_limit_of_the_outbox_the_oldest_row_that_is_not_on_its_way_expires() {
+    let mut world = world_with(1, None);
+    world.sink.ready.send_replace(false);
+    world.run();
+    let mut rows = flood(limits::OUTBOX + 2);
+    let more = rows.split_off(limits::OUTBOX);
+    world.commit(rows);
+    world.commit(more);
+    assert_eq!(world.end().await, end(1, "expired", Some("outbox-full"), 1), "row 0 is on its way");
+    assert_eq!(world.end().await, end(2, "expired", Some("outbox-full"), 1));
+    assert!(world.results.try_recv().is_err(), "and no other: as many as the limit says are held");
+    assert_eq!(world.counts().expired_full, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outbox_that_is_longer_than_one_reading_comes_to_its_end() {
+    let mut world = world_with(64, None);
+    let count = ROWS_READ + 10;
+    world.outbox.lock().expect("no panic").extend(flood(count));
+    world.run();
+    let outbox = world.outbox.clone();
+    let mut ended = HashMap::<Id, Outcome>::new();
+    while ended.len() < count {
+        let settled = world.results.recv().await.expect("the dispatcher lives");
+        assert!(ended.insert(settled.effect, settled.outcome).is_none(), "ended twice");
+        if ended.len() % 1_000 == 0 {
+            outbox.lock().expect("no panic").retain(|row| !ended.contains_key(&row.outgoing.effect));
+        }
+    }
+    let expired = ended.values().filter(|outcome| **outcome == Outcome::Expired).count();
+    assert!((1..=10 + 4_096).contains(&expired), "{expired}");
+    assert_eq!(world.counts().expired_full, expired as u64);
 }

@@ -9,7 +9,7 @@ fn check(folder: &Path) -> u64 {
     let store = open(folder);
     let (last, counted) = loaded(&store, 0);
     assert_eq!(last, counted, "state and journal are of one commit");
-    let waiting: Vec<_> = store.outbox().expect("reads").into_iter().map(|placed| placed.row).collect();
+    let waiting: Vec<_> = store.outbox(usize::MAX).expect("reads").into_iter().map(|placed| placed.row).collect();
     assert_eq!(waiting.len() as u64, last, "the outbox is of the same commit");
     drop(store);
     let verified = Reader::open(folder).expect("opens").verify(0).expect("reads");

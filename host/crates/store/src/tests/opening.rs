@@ -214,7 +214,7 @@ fn a_store_of_version_1_is_migrated_after_a_copy_and_goes_on() {
     assert_eq!(reader.decisions_within(1, (2, 2)).expect("reads").len(), 1);
     assert_eq!(reader.devices().expect("reads"), [(model::DeviceNo(1), "lamp".into())]);
     assert_eq!(reader.dead_letters(10).expect("reads").len(), 1);
-    let waiting: Vec<_> = reader.outbox().expect("reads").into_iter().map(|placed| placed.row).collect();
+    let waiting: Vec<_> = reader.outbox(usize::MAX).expect("reads").into_iter().map(|placed| placed.row).collect();
     assert_eq!(waiting, [outgoing("effect", "hook")]);
 
     // What only version 2 can keep: where a turn begins, a checkpoint, a configuration.

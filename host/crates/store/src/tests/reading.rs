@@ -34,7 +34,11 @@ fn a_commit_is_read_back_whole() {
     assert_eq!(reader.rows(0, Table::Twin, b"").expect("reads"), []);
 
     let placed = |row| Placed { partition: 1, row };
-    assert_eq!(reader.outbox().expect("reads"), everything.outbox.map_placed());
+    assert_eq!(reader.outbox(2).expect("reads"), everything.outbox.clone().map_placed());
+    assert_eq!(reader.outbox(1).expect("reads"), everything.outbox[..1].to_vec().map_placed(), "the first of them");
+    let last = &everything.outbox[1];
+    let of_last = reader.outbox_of(last.outgoing.effect).expect("reads");
+    assert_eq!(of_last, vec![last.clone()].map_placed());
     let effect = decision(1, true).effect.expect("it has one");
     assert_eq!(reader.decisions_on(effect).expect("reads"), [placed(decision(1, true))]);
     let about = |from, until, limit| {
@@ -108,10 +112,11 @@ fn an_outbox_row_keeps_its_place_until_it_is_settled() {
     let retried = OutboxRow { attempts: 1, due: second(9), ..first };
     let settled = vec![(second_row.outgoing.effect, second_row.outgoing.sink.clone())];
     commit(&writer, Commit { outbox: vec![retried.clone()], settled, ..Commit::default() });
-    let rows: Vec<_> = reader.outbox().expect("reads").into_iter().map(|placed| placed.row).collect();
+    let rows: Vec<_> = reader.outbox(usize::MAX).expect("reads").into_iter().map(|placed| placed.row).collect();
     assert_eq!(rows, [retried.clone(), third.clone()]);
     writer.stop().expect("stops");
-    let rows: Vec<_> = open(folder.path()).outbox().expect("reads").into_iter().map(|placed| placed.row).collect();
+    let rows: Vec<_> =
+        open(folder.path()).outbox(usize::MAX).expect("reads").into_iter().map(|placed| placed.row).collect();
     assert_eq!(rows, [retried, third]);
 }
 

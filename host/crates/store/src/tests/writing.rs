@@ -79,7 +79,7 @@ fn an_attempt_is_kept_in_its_row_and_makes_none() {
     let tried = Retry { effect, sink, attempts: 4, due: second(99) };
     let nobody = Retry { effect: model::Id([9; 16]), ..tried.clone() };
     commit(&writer, Commit { retried: vec![tried, nobody], ..counting(0, 2) });
-    let kept: Vec<_> = reader.outbox().expect("reads").into_iter().map(|placed| placed.row).collect();
+    let kept: Vec<_> = reader.outbox(usize::MAX).expect("reads").into_iter().map(|placed| placed.row).collect();
     assert_eq!(kept, [OutboxRow { attempts: 4, due: second(99), ..row }]);
     writer.stop().expect("stops");
 }
