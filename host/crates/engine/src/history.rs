@@ -67,10 +67,20 @@ fn length(history: &History) -> i64 {
 }
 
 impl Series {
-    /// Takes a reading that arrived in order; returns the numbers of the buckets that changed.
+    /// Takes a reading, in the order of arrival; returns the numbers of the buckets that changed. One that is older than
+    /// the newest counts in its bucket and changes nothing of how long values lasted.
     pub(crate) fn add(&mut self, history: &History, at: Instant, value: f64) -> Vec<i64> {
         let length = length(history);
         let mut changed = Vec::new();
+        if let Some((newest, _)) = self.last.filter(|(newest, _)| at < *newest) {
+            let number = at.0.div_euclid(length);
+            if number < newest.before(history.window).0.div_euclid(length) {
+                return changed;
+            }
+            self.buckets.entry(number).and_modify(|bucket| bucket.add(value)).or_insert_with(|| Bucket::of(value));
+            changed.push(number);
+            return changed;
+        }
         if let Some((since, lasting)) = self.last {
             // A value lasts no longer than the window: older buckets are gone by then.
             let mut from = since.max(at.before(history.window)).0;
@@ -220,6 +230,21 @@ mod tests {
         assert_eq!(series.expire(&hour(), minute(100)).len(), 1);
         let summary = series.summarise(&hour(), Span::from_hours(1), minute(100)).expect("one reading");
         assert_eq!((summary.count, summary.first), (1, 20.0));
+    }
+
+    #[test]
+    fn a_reading_that_arrives_out_of_order_counts_in_its_bucket_and_not_in_the_durations() {
+        let mut series = Series::default();
+        series.add(&hour(), minute(10), 10.0);
+        series.add(&hour(), minute(40), 20.0);
+        assert_eq!(series.add(&hour(), minute(20), 90.0), [20]);
+        assert_eq!(series.last(), Some((minute(40), 20.0)));
+        let summary = series.summarise(&hour(), Span::from_hours(1), minute(60)).expect("readings");
+        assert_eq!((summary.count, summary.min, summary.max, summary.mean), (3, 10.0, 90.0, 40.0));
+        assert!((summary.time_mean - 14.0).abs() < 1e-9, "{}", summary.time_mean);
+        series.add(&hour(), minute(100), 5.0);
+        assert!(series.add(&hour(), minute(39), 90.0).is_empty(), "older than the window");
+        assert_eq!(series.add(&hour(), minute(40), 90.0), [40]);
     }
 
     #[test]

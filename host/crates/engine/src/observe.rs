@@ -58,6 +58,7 @@ impl Partition {
                 let snapshot = freshness == Freshness::Snapshot;
                 let told = Told { input, device, at, freshness, snapshot, readings, attributes, depth: 0 };
                 self.pass_on(&told, |snapshot, _| freshness == Freshness::Live || snapshot, &mut wakes);
+                self.record_history(device, readings, at);
             }
             Order::Late => {
                 self.accounts.late += 1;
@@ -65,6 +66,7 @@ impl Partition {
                 let freshness = Freshness::Late;
                 let told = Told { input, device, at, freshness, snapshot, readings, attributes, depth: 0 };
                 self.pass_on(&told, |_, late| late, &mut wakes);
+                self.record_history(device, readings, at);
             }
         }
         wakes.into_iter().for_each(|wake| self.run(wake));
@@ -131,12 +133,14 @@ impl Partition {
         for watch in &watches {
             let concerned =
                 |reading: &Reading| watch.capability.is_none_or(|capability| capability == reading.capability);
-            if last == Some(watch.slot) || !told.readings.iter().any(concerned) {
+            let index = watch.slot as usize;
+            let kind = &crate::slots::trigger_in(&plan, &self.slots[index]).spec.kind;
+            // A device that says nothing of what we know has spoken all the same.
+            let any = matches!(kind, Kind::Silence { .. }) || told.readings.iter().any(concerned);
+            if last == Some(watch.slot) || !any {
                 continue;
             }
             last = Some(watch.slot);
-            let index = watch.slot as usize;
-            let kind = &crate::slots::trigger_in(&plan, &self.slots[index]).spec.kind;
             match kind {
                 Kind::Reading { snapshot, .. } => {
                     if told.freshness == Freshness::Live || *snapshot {
@@ -188,13 +192,20 @@ impl Partition {
         self.wake_for(index, &transitions, told.depth, wakes);
     }
 
-    /// Readings that change no twin reach only the `reading` triggers that ask for them, and windows still open.
+    /// Readings that change no twin reach only the `reading` triggers that ask for them, and windows still open. Where
+    /// they are live, their device is not silent.
     fn pass_on(&mut self, told: &Told<'_>, wanted: impl Fn(bool, bool) -> bool, wakes: &mut Vec<Wake>) {
         let plan = Arc::clone(&self.plan);
         self.for_watched(told.device, |partition, index| {
             let kind = &crate::slots::trigger_in(&plan, &partition.slots[index]).spec.kind;
             if let Kind::Window(window) = kind {
                 partition.gather(index, window, told, false, wakes);
+            }
+            if told.freshness == Freshness::Live && matches!(kind, Kind::Silence { .. }) {
+                let now = partition.clock;
+                let spoken = partition.slots[index].heard(kind, told.at, now);
+                partition.touched(index);
+                partition.wake_for(index, spoken.as_slice(), 0, wakes);
             }
             if let Kind::Reading { capability, snapshot, late } = kind
                 && wanted(*snapshot, *late)

@@ -247,3 +247,28 @@ fn a_schedule_that_is_new_after_downtime_missed_nothing() {
     bench.take(started(), 65, None).advance(70);
     bench.check(&[("observation", 1), ("schedule", 70)]);
 }
+
+#[test]
+fn a_device_that_says_nothing_of_what_is_known_is_not_silent() {
+    let mut bench = Bench::one(Kind::Silence { duration: Span::from_mins(15) });
+    let nothing = || Body::Observation { device: DeviceNo(1), freshness: Freshness::Live, readings: Vec::new() };
+    bench.live(1, 5.0).take(nothing(), 10, Some(10)).advance(24);
+    bench.check(&[]);
+    bench.advance(26).take(nothing(), 30, Some(30)).advance(44);
+    bench.check(&[("began", 25), ("ended", 30)]);
+    bench.advance(46);
+    bench.check(&[("began", 25), ("ended", 30), ("began", 45)]);
+}
+
+#[test]
+fn a_device_that_speaks_out_of_order_is_not_silent_and_one_that_is_late_still_is() {
+    let mut bench = Bench::one(Kind::Silence { duration: Span::from_mins(15) });
+    bench.live(10, 5.0).advance(26).read(30, 4, 5.0).advance(44);
+    bench.check(&[("began", 25), ("ended", 25)]);
+    bench.crash(1, vec![(deployment("d", vec![Kind::Silence { duration: Span::from_mins(15) }]), tell)]);
+    bench.advance(46);
+    bench.check(&[("began", 25), ("ended", 25), ("began", 45)]);
+    bench.live(50, 5.0).advance(66).read(67, 20, 5.0).advance(70);
+    assert_eq!(bench.engine.accounts().late, 1);
+    assert_eq!(bench.told().last(), Some(&("began".to_owned(), 65)));
+}

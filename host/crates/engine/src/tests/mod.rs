@@ -7,6 +7,7 @@ mod decoding;
 mod effects;
 mod exact;
 mod hidden;
+mod histories;
 mod hours;
 mod levels;
 mod limits;

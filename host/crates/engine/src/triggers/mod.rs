@@ -238,6 +238,15 @@ impl Slot {
         transitions
     }
 
+    /// The device spoke out of order: its twin does not say so, but it is not silent. `now` is the host's.
+    pub(crate) fn heard(&mut self, kind: &Kind, at: Instant, now: Instant) -> Option<Transition> {
+        let (State::Silence(silence), Kind::Silence { duration }) = (&mut self.state, kind) else { return None };
+        silence.from = now;
+        self.dirty = true;
+        let deadline = silence.began.take()?;
+        Some(Transition::new(Phase::Ended, at.max(deadline), deadline.before(*duration), None))
+    }
+
     /// The device is back.
     pub(crate) fn returned(&mut self, at: Instant) -> Option<Transition> {
         let State::Availability(told) = &mut self.state else { return None };
