@@ -185,31 +185,9 @@ pub(crate) fn describe(device: &Device) -> Json {
     })
 }
 
-/// The limits that a user may run into, by name.
+/// Every limit by its name, with value, unit and reason.
 pub(crate) fn limits() -> Json {
-    json!({
-        "payload-bytes": limits::PAYLOAD_BYTES,
-        "readings-per-event": limits::READINGS_PER_EVENT,
-        "effects-per-event": limits::EFFECTS_PER_EVENT,
-        "fuel-per-event": limits::FUEL_PER_EVENT,
-        "instance-memory": limits::INSTANCE_MEMORY,
-        "state-value-bytes": limits::STATE_VALUE_BYTES,
-        "state-names": limits::STATE_NAMES,
-        "causal-depth": limits::CAUSAL_DEPTH,
-        "effects-per-root": limits::EFFECTS_PER_ROOT,
-        "lateness": limits::LATENESS.to_string(),
-        "duplicate-age": limits::DUPLICATE_AGE.to_string(),
-        "duplicates": limits::DUPLICATES,
-        "command-expiry": limits::COMMAND_EXPIRY.to_string(),
-        "outbox-per-target": limits::OUTBOX_PER_TARGET,
-        "quarantine-stops": limits::QUARANTINE_STOPS,
-        "quarantine-letters": limits::QUARANTINE_LETTERS,
-        "quarantine-keys": limits::QUARANTINE_KEYS,
-        "quarantine-within": limits::QUARANTINE_WITHIN.to_string(),
-        "probe-first": limits::PROBE_FIRST.to_string(),
-        "probe-longest": limits::PROBE_LONGEST.to_string(),
-        "pending-per-key": limits::PENDING_PER_KEY,
-        "pending-per-deployment": limits::PENDING_PER_DEPLOYMENT,
-        "dead-letters": limits::DEAD_LETTERS,
-    })
+    let shown =
+        |limit: limits::Limit| (limit.name, json!({"value": limit.value, "unit": limit.unit, "reason": limit.reason}));
+    Json::Object(limits::all().into_iter().map(shown).collect())
 }

@@ -153,7 +153,8 @@ fn lines(report: &Json) -> String {
     }
     lines.push("limits".to_owned());
     for (name, limit) in report["limits"].as_object().into_iter().flatten() {
-        lines.push(format!("  {name} {}", text(limit)));
+        let (value, unit) = (text(&limit["value"]), text(&limit["unit"]));
+        lines.push(format!("  {name} {value} {unit}").trim_end().to_owned());
     }
     lines.join("\n")
 }

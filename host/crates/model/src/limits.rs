@@ -1,7 +1,59 @@
-//! Every limit of the engine, with its reason. `doctor` shows them; each has a test at the limit and one past it.
+//! Every limit of the engine, with its reason. `doctor` shows all of them; each has a test at the limit and one past it.
 
 use crate::Span;
 
+/// One limit as `doctor` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// Kebab-case.
+    pub name: String,
+    pub value: String,
+    /// Of the value; durations carry their own, and what is merely counted has none.
+    pub unit: &'static str,
+    pub reason: String,
+}
+
+/// A type of limits, in words.
+trait Shown {
+    fn shown(&self) -> String;
+}
+
+macro_rules! shown {
+    ($($of:ty),+) => { $(impl Shown for $of { fn shown(&self) -> String { self.to_string() } })+ };
+}
+shown!(u8, u16, u32, u64, usize, i64, f64, Span);
+
+/// Makes each constant, and with it a line of the table.
+macro_rules! limits {
+    ($($(#[doc = $reason:literal])+ pub const $name:ident: $of:ty = $value:expr;)+) => {
+        $($(#[doc = $reason])+ pub const $name: $of = $value;)+
+
+        /// Every limit, in the order of this file.
+        #[must_use]
+        pub fn all() -> Vec<Limit> {
+            vec![$(Limit {
+                name: stringify!($name).to_lowercase().replace('_', "-"),
+                value: $name.shown(),
+                unit: unit(stringify!($name)),
+                reason: [$($reason.trim()),+].join(" "),
+            }),+]
+        }
+    };
+}
+
+/// What a limit's name says of its unit.
+fn unit(name: &str) -> &'static str {
+    match name {
+        "INSTANCE_MEMORY" | "WRITES_PER_EVENT" | "LOG_PER_EVENT" => "bytes",
+        "BUDGET_SECONDS" => "seconds",
+        "ZONE_METRES" => "metres",
+        _ if name.contains("BYTES") && !name.contains("FUEL") => "bytes",
+        _ if name.contains("FUEL") => "fuel",
+        _ => "",
+    }
+}
+
+limits! {
 /// Largest payload of one message or request item. Device payloads are a few hundred bytes; this leaves room for a
 /// gateway's batch and keeps a flood of the largest ones within a turn.
 pub const PAYLOAD_BYTES: usize = 256 * 1024;
@@ -192,6 +244,7 @@ pub const WHY_REPORTS: usize = 5;
 
 /// Partitions of a new installation; fixed once it exists.
 pub const PARTITIONS: u16 = 16;
+}
 
 const _: () = {
     assert!(WHY_STEPS > CAUSAL_DEPTH as usize, "the longest chain must be told whole");
@@ -200,3 +253,30 @@ const _: () = {
     assert!(FUEL_PER_EVENT <= TURN_FUEL, "a turn must have fuel for one event");
     assert!(WRITES_PER_EVENT <= CALL_BYTES, "an answer must be able to hold all that an event may write");
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_constant_of_this_file_is_shown_with_its_reason() {
+        let source = include_str!("limits.rs");
+        let declared = source.lines().filter_map(|line| line.strip_prefix("pub const "));
+        let declared: Vec<_> = declared.filter_map(|rest| Some(rest.split_once(':')?.0)).collect();
+        let shown: Vec<_> = all().into_iter().map(|limit| limit.name.to_uppercase().replace('-', "_")).collect();
+        assert_eq!(shown, declared);
+        assert!(all().iter().all(|limit| limit.reason.ends_with('.') && !limit.value.is_empty()));
+    }
+
+    #[test]
+    fn units_follow_from_names() {
+        let of = |name: &str| all().into_iter().find(|limit| limit.name == name).map(|limit| (limit.value, limit.unit));
+        assert_eq!(of("payload-bytes"), Some(("262144".to_owned(), "bytes")));
+        assert_eq!(of("instance-memory"), Some(("67108864".to_owned(), "bytes")));
+        assert_eq!(of("turn-fuel"), Some(("200000000".to_owned(), "fuel")));
+        assert_eq!(of("host-call-fuel-per-byte"), Some(("1".to_owned(), "fuel")));
+        assert_eq!(of("zone-metres"), Some(("100000".to_owned(), "metres")));
+        assert_eq!(of("turn-inputs"), Some(("256".to_owned(), "")));
+        assert_eq!(of("duplicate-age").map(|(value, _)| value), Some(DUPLICATE_AGE.to_string()));
+    }
+}

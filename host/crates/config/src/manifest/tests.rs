@@ -245,6 +245,10 @@ fn a_window_has_the_keys_of_its_kind() {
     for (keys, frame) in [
         ("window = \"tumbling\"\nsize = \"1h\"", Frame::Sliding { size: hour, advance: hour }),
         (
+            "window = \"tumbling\"\nsize = \"31d\"",
+            Frame::Sliding { size: limits::WINDOW_SIZE, advance: limits::WINDOW_SIZE },
+        ),
+        (
             "window = \"sliding\"\nsize = \"1h\"\nadvance = \"1m\"",
             Frame::Sliding { size: hour, advance: Span::from_mins(1) },
         ),

@@ -418,3 +418,28 @@ fn a_case_holds_as_many_devices_as_its_limit_and_says_how_many_it_leaves_out() {
         assert_eq!(case.devices[0].number, DeviceNo(count), "the event's own device comes first");
     }
 }
+
+/// Cannot do its work in the first minute.
+fn hesitant(event: &Event, _: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+    if event.received_at <= minute(1) { Err(Failure::Transient("not yet".into())) } else { Ok(Vec::new()) }
+}
+
+#[test]
+fn as_many_waiting_steps_of_a_key_run_at_once_as_the_limit_says_and_the_rest_after_a_pause() {
+    for left in [0, 1] {
+        let mut bench = Bench::new(1, vec![(deployment("d", vec![each_reading()]), hesitant)]);
+        for _ in 0..limits::PENDING_AT_ONCE + left {
+            let input = bench.input(reading(DeviceNo(1), 1.0), None);
+            bench.engine.take(&input, minute(1));
+        }
+        let due = bench.engine.next_due().expect("a try");
+        bench.engine.advance(due);
+        bench.collect();
+        assert_eq!(bench.engine.accounts().pending, left as u64);
+        let after = bench.engine.next_due();
+        assert_eq!(after, (left > 0).then_some(due + limits::PENDING_PAUSE));
+        bench.engine.advance(due + limits::PENDING_PAUSE);
+        bench.collect();
+        assert_eq!(bench.engine.accounts().pending, 0);
+    }
+}

@@ -152,3 +152,57 @@ fn a_host_that_dies_while_a_schedule_wakes_its_keys_goes_on_with_the_next_key() 
     let mut exact = Exact::new(0, setup()).expect("a setup");
     assert_eq!(feed(&mut exact, &recorded.rows).expect("the same again"), recorded.decisions);
 }
+
+/// Burns as much fuel as the reading says.
+struct Burning;
+
+impl Program for Burning {
+    fn instantiate(&self) -> Result<Box<dyn Instance>, Failure> {
+        Ok(Box::new(Burning))
+    }
+}
+
+impl Instance for Burning {
+    fn validate(&mut self, _: &str, host: Box<dyn Host>) -> Validated {
+        Validated { host, result: Ok(()) }
+    }
+
+    fn handle(&mut self, event: &Event, host: Box<dyn Host>) -> Handled {
+        let Cause::Observation(observation) = &event.cause else { panic!("only readings wake it") };
+        let fuel = observation.readings[0].value.as_f64().expect("a number") as u64;
+        Handled { host, result: Ok(Vec::new()), fuel }
+    }
+}
+
+#[test]
+fn a_turn_is_full_when_its_rules_have_burnt_as_much_as_the_limit_says() {
+    let mut bench = Bench::new(1, Vec::new());
+    let spec = Arc::new(deployment("d", vec![each_reading()]));
+    bench.crash_into(Setup { deployments: vec![(spec, Arc::new(Burning))], ..setup(1, Vec::new()) });
+    let mut burn = |at, fuel: u64| {
+        let input = bench.input(reading(DeviceNo(1), fuel as f64), None);
+        bench.engine.take(&input, minute(at));
+        bench.engine.is_full()
+    };
+    assert!(!burn(1, limits::TURN_FUEL - 1));
+    assert!(burn(2, 1));
+    bench.collect();
+    assert!(!bench.engine.is_full(), "the next turn begins with none burnt");
+}
+
+#[test]
+fn a_checkpoint_is_made_after_as_many_records_as_the_limit_says() {
+    let mut bench = Bench::new(1, Vec::new());
+    let mut turn = |records: u64| {
+        for _ in 0..records {
+            let input = bench.input(reading(DeviceNo(99), 1.0), None);
+            bench.engine.take(&input, minute(1));
+        }
+        bench.collect();
+        bench.turns.pop().expect("a turn").commits[0].checkpoint
+    };
+    assert_eq!(turn(limits::CHECKPOINT_RECORDS - 1), None);
+    assert_eq!(turn(1), None, "one fewer was too few");
+    assert_eq!(turn(1), Some(minute(1)), "and this is the first commit after enough");
+    assert_eq!(turn(1), None);
+}
