@@ -8,6 +8,8 @@ use engine::{Divergence, Transition, TransitionKind, Turn};
 use model::device::Devices;
 use model::guest::Level;
 use model::{Deployment, Name};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use serde_json::{Value as Json, json};
 
 use crate::installation::Loaded;
@@ -20,12 +22,23 @@ pub(crate) struct Live {
     pub(crate) duplicates: AtomicU64,
     /// What rules count, by (deployment, metric).
     counts: Mutex<BTreeMap<(Name, Name), u64>>,
+    /// What rules observe. As many series as deployments have metric names in their manifests, at most
+    /// [`model::limits::METRICS`] each.
+    pub(crate) samples: Samples,
     /// Verdicts by (deployment, verdict).
     verdicts: Mutex<BTreeMap<(Name, &'static str), u64>>,
     /// Holds and releases by (deployment, kind).
     transitions: Mutex<BTreeMap<(Name, &'static str), u64>>,
     /// Rules that answered differently on a fresh instance, by deployment.
     hidden: Mutex<BTreeMap<Name, Hidden>>,
+}
+
+/// By deployment and metric.
+pub(crate) type Samples = Family<[(&'static str, String); 2], Histogram>;
+
+/// What is observed may be anything: seconds, watts, counts. Decades tell of which size it is.
+fn histogram() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 10.0, 10))
 }
 
 /// How often a deployment's rule was found to keep something in its memory, and the newest evidence.
@@ -51,6 +64,7 @@ impl Live {
             decisions: AtomicU64::new(0),
             duplicates: AtomicU64::new(0),
             counts: Mutex::default(),
+            samples: Samples::new_with_constructor(histogram),
             verdicts: Mutex::default(),
             transitions: Mutex::default(),
             hidden: Mutex::default(),
@@ -97,6 +111,10 @@ impl Live {
             for (deployment, metric, by) in &turn.counts {
                 *counts.entry((deployment.clone(), metric.clone())).or_default() += by;
             }
+        }
+        for (deployment, metric, sample) in turn.samples.iter().filter(|(.., sample)| sample.is_finite()) {
+            let labels = [("deployment", deployment.to_string()), ("name", metric.to_string())];
+            self.samples.get_or_create(&labels).observe(*sample);
         }
         for transition in &turn.transitions {
             let place = (transition.deployment.clone(), transition.kind.word());
@@ -180,5 +198,31 @@ fn log(line: &engine::LogLine) {
         Level::Info => tracing::info!(target: "rule", deployment, key, fields, "{message}"),
         Level::Warn => tracing::warn!(target: "rule", deployment, key, fields, "{message}"),
         Level::Error => tracing::error!(target: "rule", deployment, key, fields, "{message}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text;
+    use prometheus_client::registry::Registry;
+
+    use super::*;
+
+    #[test]
+    fn what_rules_observe_becomes_a_histogram_of_each_deployment_and_name() {
+        let live = Live::new(Vec::new(), Arc::new(Devices::new([])));
+        let sample = |deployment: &str, value| (Name::from(deployment), Name::from("seconds"), value);
+        let samples = vec![sample("a", 0.5), sample("a", 50.0), sample("b", 2.0), sample("b", f64::NAN)];
+        live.committed(&Turn { samples, ..Turn::default() });
+        let mut registry = Registry::default();
+        registry.register("sample", "observed", live.samples.clone());
+        let mut shown = String::new();
+        text::encode(&mut shown, &registry).expect("memory");
+        assert!(shown.contains("sample_count{deployment=\"a\",name=\"seconds\"} 2"), "{shown}");
+        assert!(shown.contains("sample_sum{deployment=\"a\",name=\"seconds\"} 50.5"), "{shown}");
+        assert!(
+            shown.contains("sample_count{deployment=\"b\",name=\"seconds\"} 1"),
+            "what is no number is left out: {shown}"
+        );
     }
 }

@@ -1,23 +1,77 @@
-//! Metrics in Prometheus' terms, read when they are asked for.
+//! Metrics in Prometheus' terms: counters of this process as they stand, and what the store knows, a few seconds old.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use engine::Accounts;
+use host::system_clock::boot;
+use model::{Instant, Name};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+use serde_json::Value as Json;
+use store::Reader;
 
-use super::{Doors, trouble};
+use super::{Doors, held, trouble};
+
+/// For so long, in microseconds, what was read of the store is shown again, however often somebody asks.
+const FRESH: i64 = 5_000_000;
 
 /// Adds the host's metrics to the registry.
 pub(crate) fn register(registry: &mut Registry, doors: &Arc<Doors>) {
-    registry.register_collector(Box::new(Metrics(Arc::clone(doors))));
+    let samples = "What rules observe, by deployment and name";
+    registry.register("pointsman_rule_sample", samples, doors.live.samples.clone());
+    registry.register_collector(Box::new(Metrics { doors: Arc::clone(doors), stored: Kept(Mutex::default()) }));
 }
 
-struct Metrics(Arc<Doors>);
+struct Metrics {
+    doors: Arc<Doors>,
+    stored: Kept<Stored>,
+}
+
+/// The last answer, with the boot time at which it was given.
+struct Kept<T>(Mutex<Option<(i64, Arc<T>)>>);
+
+impl<T> Kept<T> {
+    fn get(&self, now: i64, read: impl FnOnce() -> T) -> Arc<T> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, answer)) = &*kept
+            && now - at < FRESH
+        {
+            return Arc::clone(answer);
+        }
+        let answer = Arc::new(read());
+        *kept = Some((now, Arc::clone(&answer)));
+        answer
+    }
+}
+
+/// What the store knows. One that cannot be read is seen in the readiness.
+#[derive(Default)]
+struct Stored {
+    held: Vec<Json>,
+    accounts: Accounts,
+    /// Dead letters by reason, and how many were removed.
+    letters: (BTreeMap<Name, u64>, u64),
+    /// When the effect was committed that waits longest.
+    oldest: Option<Instant>,
+}
+
+impl Stored {
+    fn read(reader: &Reader) -> Result<Self, store::Error> {
+        Ok(Self {
+            held: held(reader)?,
+            accounts: trouble::accounts(reader)?,
+            letters: reader.dead_letter_counts()?,
+            oldest: reader.outbox(1)?.first().map(|placed| placed.row.outgoing.committed_at),
+        })
+    }
+}
 
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,7 +81,7 @@ impl fmt::Debug for Metrics {
 
 impl Collector for Metrics {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let live = &self.0.live;
+        let live = &self.doors.live;
         let mut counter = |name: &str, help: &str, count: u64| {
             let metric = ConstCounter::new(count);
             let encoder = encoder.encode_descriptor(name, help, None, metric.metric_type())?;
@@ -40,7 +94,7 @@ impl Collector for Metrics {
             "Inputs dropped because they came before",
             live.duplicates.load(Ordering::Relaxed),
         )?;
-        let counts: Vec<_> = self.0.statuses.iter().map(|(_, status)| status.counts()).collect();
+        let counts: Vec<_> = self.doors.statuses.iter().map(|(_, status)| status.counts()).collect();
         counter("pointsman_mqtt_received", "Messages received", counts.iter().map(|c| c.received).sum())?;
         counter(
             "pointsman_mqtt_acknowledged",
@@ -56,8 +110,10 @@ impl Collector for Metrics {
         counter("pointsman_mqtt_rejected", "Messages refused", counts.iter().flat_map(|c| c.rejected.values()).sum())?;
         self.verdicts(&mut encoder)?;
         self.rules(&mut encoder)?;
-        self.containment(&mut encoder)?;
-        let metric = ConstGauge::new(i64::try_from(self.0.inlet.bytes()).unwrap_or(i64::MAX));
+        let stored = self.stored.get(boot(), || Stored::read(&self.doors.reader).unwrap_or_default());
+        self.containment(&mut encoder, &stored)?;
+        self.outbox(&mut encoder, &stored)?;
+        let metric = ConstGauge::new(i64::try_from(self.doors.inlet.bytes()).unwrap_or(i64::MAX));
         let encoder = encoder.encode_descriptor(
             "pointsman_inlet_bytes",
             "Bytes that wait for the engine",
@@ -70,7 +126,7 @@ impl Collector for Metrics {
 
 impl Metrics {
     fn verdicts(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let verdicts = self.0.live.verdicts();
+        let verdicts = self.doors.live.verdicts();
         let metric = ConstCounter::new(0_u64);
         let mut family = encoder.encode_descriptor(
             "pointsman_verdicts",
@@ -85,10 +141,29 @@ impl Metrics {
         Ok(())
     }
 
-    /// Who is held now, and how often somebody was. A store that cannot be read is seen in the readiness.
-    fn containment(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let mut held = std::collections::BTreeMap::<(String, &str), i64>::new();
-        for one in super::held(&self.0.reader).unwrap_or_default() {
+    /// What waits for its sink.
+    fn outbox(&self, encoder: &mut DescriptorEncoder<'_>, stored: &Stored) -> fmt::Result {
+        let counts = self.doors.sending.counts();
+        let age = stored.oldest.map_or(0, |oldest| self.doors.clock.now().since(oldest).0 / 1_000_000);
+        for (name, help, value) in [
+            ("pointsman_outbox", "Effects that wait for their sink, those on their way included", counts.waiting),
+            ("pointsman_outbox_flying", "Effects on their way to their sink", counts.flying),
+            ("pointsman_outbox_oldest_seconds", "Age of the effect that waits longest", age),
+        ] {
+            let metric = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            let encoder = encoder.encode_descriptor(name, help, None, metric.metric_type())?;
+            metric.encode(encoder)?;
+        }
+        let metric = ConstCounter::new(counts.retried);
+        let help = "Attempts that failed and are made again";
+        let encoder = encoder.encode_descriptor("pointsman_outbox_retries", help, None, metric.metric_type())?;
+        metric.encode(encoder)
+    }
+
+    /// Who is held now, and how often somebody was.
+    fn containment(&self, encoder: &mut DescriptorEncoder<'_>, stored: &Stored) -> fmt::Result {
+        let mut held = BTreeMap::<(String, &str), i64>::new();
+        for one in &stored.held {
             let what = if one["key"].is_null() { "deployment" } else { "key" };
             *held.entry((one["deployment"].as_str().unwrap_or_default().to_owned(), what)).or_default() += 1;
         }
@@ -102,38 +177,45 @@ impl Metrics {
         let metric = ConstCounter::new(0_u64);
         let help = "Keys and deployments held and set free";
         let mut family = encoder.encode_descriptor("pointsman_transitions", help, None, metric.metric_type())?;
-        for ((deployment, kind), count) in self.0.live.transitions() {
+        for ((deployment, kind), count) in self.doors.live.transitions() {
             let labels = [("deployment", deployment.to_string()), ("kind", kind.to_owned())];
             ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
         let help = "Events that a rule answered differently on a fresh instance";
         let mut family = encoder.encode_descriptor("pointsman_hidden_state", help, None, metric.metric_type())?;
-        for (deployment, count) in self.0.live.hidden_counts() {
+        for (deployment, count) in self.doors.live.hidden_counts() {
             ConstCounter::new(count).encode(family.encode_family(&[("deployment", deployment.to_string())])?)?;
         }
         let help = "What was lost, left out or given up, by cause";
         let mut family = encoder.encode_descriptor("pointsman_losses", help, None, metric.metric_type())?;
-        for (cause, count) in self.losses() {
+        let sources: Vec<_> = self.doors.statuses.iter().map(|(_, status)| status.counts()).collect();
+        for (cause, count) in trouble::losses(&stored.accounts, &stored.letters, &sources) {
             ConstCounter::new(count).encode(family.encode_family(&[("cause", cause.to_string())])?)?;
         }
         Ok(())
-    }
-
-    fn losses(&self) -> Vec<(model::Name, u64)> {
-        let reader = &self.0.reader;
-        let (Ok(accounts), Ok(stat)) = (trouble::accounts(reader), reader.stat()) else { return Vec::new() };
-        let sources: Vec<_> = self.0.statuses.iter().map(|(_, status)| status.counts()).collect();
-        trouble::losses(&accounts, &stat, &sources)
     }
 
     fn rules(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let metric = ConstCounter::new(0_u64);
         let mut family =
             encoder.encode_descriptor("pointsman_rule_count", "What rules count", None, metric.metric_type())?;
-        for ((deployment, name), count) in self.0.live.counts() {
+        for ((deployment, name), count) in self.doors.live.counts() {
             let labels = [("deployment", deployment.to_string()), ("name", name.to_string())];
             ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_store_is_asked_again_only_when_its_answer_is_old() {
+        let kept = Kept(Mutex::default());
+        assert_eq!(*kept.get(7, || 1), 1);
+        assert_eq!(*kept.get(7 + FRESH - 1, || 2), 1);
+        assert_eq!(*kept.get(7 + FRESH, || 3), 3);
     }
 }

@@ -39,6 +39,7 @@ pub(crate) struct Doors {
     /// Of sources, by the name of the connection.
     pub(crate) statuses: Vec<(Name, Status)>,
     pub(crate) pipeline: Handle,
+    pub(crate) sending: delivery::Handle,
     pub(crate) clock: Arc<SystemClock>,
     /// Boot time at which the host began to start.
     pub(crate) began: i64,

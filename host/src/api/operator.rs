@@ -144,7 +144,8 @@ impl Operator for Doors {
 pub(crate) fn stat(reader: &Reader, sources: &[ingest::status::Counts]) -> Result<Json, store::Error> {
     let accounts = trouble::accounts(reader)?;
     let stat = reader.stat()?;
-    let losses = trouble::losses(&accounts, &stat, sources);
+    let letters = (stat.dead_letter_reasons.clone(), stat.dead_letters_removed);
+    let losses = trouble::losses(&accounts, &letters, sources);
     let losses: Vec<Json> = losses.iter().map(|(cause, count)| json!({"cause": cause, "count": count})).collect();
     Ok(json!({"store": stat, "accounts": accounts, "imbalance": accounts.imbalance(), "losses": losses}))
 }

@@ -1,12 +1,14 @@
 //! What goes wrong and where it can be seen: who is held, what was lost and why, dead letters, hidden state.
 
+use std::collections::BTreeMap;
+
 use engine::quarantine::{DeploymentStanding, Hold, KeyStanding};
 use engine::rows::{self, PartitionRow};
 use engine::{Accounts, Case};
 use ingest::status::Counts;
 use model::Name;
 use serde_json::{Value as Json, json};
-use store::{Reader, Stat, Table};
+use store::{Reader, Table};
 
 /// Every key and deployment that is held, as the store has it.
 pub(crate) fn held(reader: &Reader) -> Result<Vec<Json>, store::Error> {
@@ -67,11 +69,15 @@ pub(crate) fn accounts(reader: &Reader) -> Result<Accounts, store::Error> {
 
 /// Everything that was lost, left out or given up, by cause: one list for all of it. What sources count is since the
 /// start of the host, all else since the store was made.
-pub(crate) fn losses(accounts: &Accounts, stat: &Stat, sources: &[Counts]) -> Vec<(Name, u64)> {
+pub(crate) fn losses(
+    accounts: &Accounts,
+    (letters, removed): &(BTreeMap<Name, u64>, u64),
+    sources: &[Counts],
+) -> Vec<(Name, u64)> {
     let mut losses: Vec<(Name, u64)> = Vec::new();
     let mut add = |cause: &str, count: u64| losses.push((Name::from(cause), count));
     let sum = |count: fn(&Counts) -> u64| sources.iter().map(count).sum::<u64>();
-    let mut rejected = std::collections::BTreeMap::<&str, u64>::new();
+    let mut rejected = BTreeMap::<&str, u64>::new();
     for (code, count) in sources.iter().flat_map(|counts| &counts.rejected) {
         *rejected.entry(code).or_default() += count;
     }
@@ -85,10 +91,10 @@ pub(crate) fn losses(accounts: &Accounts, stat: &Stat, sources: &[Counts]) -> Ve
     add("late", accounts.late);
     add("unknown-device", accounts.unknown_device);
     add("no-key", accounts.no_key);
-    for (reason, count) in &stat.dead_letter_reasons {
+    for (reason, count) in letters {
         add(&format!("dead-letter:{reason}"), *count);
     }
-    add("dead-letter-removed", stat.dead_letters_removed);
+    add("dead-letter-removed", *removed);
     add("waiting-overflow", accounts.overflowed);
     add("effect-refused", accounts.refused);
     add("effect-superseded", accounts.superseded);
@@ -129,26 +135,14 @@ mod tests {
     fn every_loss_is_listed_once_under_its_cause_and_none_that_did_not_happen() {
         let accounts =
             Accounts { late: 2, expired: 9, expired_full: 4, expired_old: 3, overflowed: 1, ..Accounts::default() };
-        let stat = Stat {
-            partitions: Vec::new(),
-            decisions: 0,
-            quiet_decisions: 0,
-            outbox: 0,
-            dead_letters: 3,
-            dead_letter_reasons: [("trap".into(), 2), ("quarantined".into(), 1)].into(),
-            dead_letters_removed: 0,
-            devices: 0,
-            file_bytes: 0,
-            free_bytes: 0,
-            log_bytes: 0,
-        };
+        let letters = ([("trap".into(), 2), ("quarantined".into(), 1)].into(), 0);
         let source = |codes: &[(&'static str, u64)]| Counts {
             qos0: 1,
             rejected: codes.iter().copied().collect(),
             ..Counts::default()
         };
         let sources = [source(&[("too-large", 1), ("bad-json", 2)]), source(&[("bad-json", 5)])];
-        let found = losses(&accounts, &stat, &sources);
+        let found = losses(&accounts, &letters, &sources);
         let found: Vec<(&str, u64)> = found.iter().map(|(cause, count)| (&**cause, *count)).collect();
         assert_eq!(
             found,

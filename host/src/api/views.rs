@@ -33,10 +33,11 @@ impl Views for Doors {
             ok: standing.trust == Trust::Fine && !standing.held,
             detail: Some(standing.to_string()),
         };
-        // A broker that is away does not stop what others bring, nor does a wall clock that is not followed; a store that
-        // cannot write and a clock that holds timers stop everything.
+        let outbox = outbox(self.sending.counts().waiting);
+        // A broker that is away does not stop what others bring, nor does a wall clock that is not followed or an outbox
+        // that fills; a store that cannot write and a clock that holds timers stop everything.
         let ready = store.ok && !standing.held;
-        Readiness { ready, checks: [store].into_iter().chain(sources).chain([clock]).collect() }
+        Readiness { ready, checks: [store].into_iter().chain(sources).chain([clock, outbox]).collect() }
     }
 
     fn devices(&self, page: Page) -> Answer<'_, Devices> {
@@ -135,6 +136,13 @@ impl Views for Doors {
     }
 }
 
+/// Past its limit the oldest effects expire: said before that, while something can be done.
+fn outbox(waiting: u64) -> Check {
+    let limit = limits::OUTBOX as u64;
+    let detail = (waiting > 0).then(|| format!("{waiting} of at most {limit} effects wait for their sinks"));
+    Check { name: "outbox".to_owned(), ok: waiting < limit / 10 * 9, detail }
+}
+
 /// A broker that forgot our session more than once keeps none over its own restarts: what it took meanwhile is lost.
 fn forgetful(name: &str, status: &ingest::status::Status) -> Option<Check> {
     let lost = status.counts().sessions_lost;
@@ -190,4 +198,17 @@ pub(crate) fn limits() -> Json {
     let shown =
         |limit: limits::Limit| (limit.name, json!({"value": limit.value, "unit": limit.unit, "reason": limit.reason}));
     Json::Object(limits::all().into_iter().map(shown).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outbox_alarms_when_nine_tenths_of_it_are_full() {
+        let limit = limits::OUTBOX as u64;
+        assert!(outbox(0).ok && outbox(limit / 10 * 9 - 1).ok);
+        assert!(!outbox(limit / 10 * 9).ok && !outbox(limit).ok);
+        assert_eq!(outbox(7).detail, Some("7 of at most 65536 effects wait for their sinks".to_owned()));
+    }
 }

@@ -153,6 +153,7 @@ impl App {
             live,
             statuses: sources.statuses(),
             pipeline: pipeline.clone(),
+            sending: sending.clone(),
             clock,
             began,
         };

@@ -54,14 +54,18 @@ pub(crate) async fn observe(metrics: extract::State<Metrics>, request: Request, 
 }
 
 /// `GET /metrics`.
-pub(crate) async fn get(registry: extract::State<Arc<Registry>>) -> Response {
-    let mut body = String::new();
-    match text::encode(&mut body, &registry) {
-        Ok(()) => {
+pub(crate) async fn get(extract::State(registry): extract::State<Arc<Registry>>) -> Response {
+    // Collectors may ask the store: that is nothing for the threads of the network.
+    let written = tokio::task::spawn_blocking(move || {
+        let mut body = String::new();
+        text::encode(&mut body, &registry).map(|()| body)
+    });
+    match written.await {
+        Ok(Ok(body)) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], body).into_response()
         }
-        Err(_) => {
+        Ok(Err(_)) | Err(_) => {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "failed to write the metrics").into_response()
         }
     }
@@ -124,6 +128,20 @@ impl<F: Fn() -> Vec<Sample> + Send + Sync + 'static> Collector for Pull<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_scrape_leaves_the_threads_of_the_network_alone() {
+        let asked = Arc::new(std::sync::Mutex::new(None));
+        let mut registry = Registry::default();
+        let seen = Arc::clone(&asked);
+        registry.register_collector(Pull::new(move || {
+            *seen.lock().expect("no panic") = Some(std::thread::current().id());
+            Vec::new()
+        }));
+        assert_eq!(get(extract::State(Arc::new(registry))).await.status(), StatusCode::OK);
+        let asked = asked.lock().expect("no panic").expect("it was asked");
+        assert_ne!(asked, std::thread::current().id());
+    }
 
     #[test]
     fn pulled_samples_appear_with_and_without_labels() {
