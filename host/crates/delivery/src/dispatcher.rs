@@ -1,5 +1,5 @@
-//! Dispatcher: takes outbox rows to their sinks. For each (sink, target) in strict order, one at a time; different
-//! targets at the same time, up to what the sink bears.
+//! Dispatcher: takes outbox rows to their sinks. For each (sink, target), and of messages to people for each class,
+//! in strict order, one at a time; different targets at the same time, up to what the sink bears.
 //!
 //! The outbox is the truth, what the dispatcher holds is a copy: hints after a commit keep it fresh, and where a hint
 //! was lost the rows are read again. Nothing is removed here; the host does that when it commits what was reported.
@@ -85,8 +85,8 @@ pub struct Dispatcher {
     /// In order, so that whoever walks over them does so the same way each time.
     lanes: BTreeMap<Key, Lane>,
     wakes: BTreeSet<(Instant, Key)>,
-    /// With the target of each.
-    held: BTreeMap<RowId, Name>,
+    /// With the lane of each.
+    held: BTreeMap<RowId, Key>,
     recent: Recent,
     /// The oldest rows that waited when it was last looked, for when there are too many.
     oldest: VecDeque<(Key, Id)>,
@@ -254,7 +254,8 @@ impl Dispatcher {
             return;
         }
         self.make_room().await;
-        self.held.insert(id, row.outgoing.target.clone());
+        let key = Key::of(&row.outgoing);
+        self.held.insert(id, key.clone());
         let row = Row::new(row);
         if row.is_momentary() && row.attempts > 0 {
             // Marked by an earlier run that did not live to see the result.
@@ -264,7 +265,6 @@ impl Dispatcher {
             tracing::warn!(sink = %row.outgoing.sink, effect = %row.outgoing.effect, "no such sink");
             return self.settle(row, Outcome::Failed, Some("no-such-sink".into()), 0).await;
         }
-        let key = Key { sink: row.outgoing.sink.clone(), target: row.outgoing.target.clone() };
         if let Some(oldest) = self.lanes.entry(key.clone()).or_default().push(row) {
             counts::add(&self.counters.expired_full);
             tracing::warn!(sink = %key.sink, target = %key.target, "too many effects wait, the oldest has expired");
@@ -275,10 +275,9 @@ impl Dispatcher {
 
     /// The outbox no longer has this row.
     async fn withdraw(&mut self, id: &RowId) {
-        let Some(target) = self.held.get(id).cloned() else {
+        let Some(key) = self.held.get(id).cloned() else {
             return;
         };
-        let key = Key { sink: id.1.clone(), target };
         if self.lanes.get_mut(&key).and_then(|lane| lane.withdraw(id.0)).is_some() {
             counts::add(&self.counters.withdrawn);
             self.held.remove(id);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use model::notification::Class;
 use model::{Id, Instant, Name, limits, outgoing::Outgoing, outgoing::OutgoingBody};
 use store::OutboxRow;
 use tokio::sync::Notify;
@@ -12,6 +13,18 @@ use tokio::sync::Notify;
 pub(crate) struct Key {
     pub(crate) sink: Name,
     pub(crate) target: Name,
+    /// Of messages to people: an offer that is tried for days must not hold back an alarm.
+    pub(crate) class: Option<Class>,
+}
+
+impl Key {
+    pub(crate) fn of(outgoing: &Outgoing) -> Self {
+        let class = match &outgoing.body {
+            OutgoingBody::Notification { class, .. } => Some(*class),
+            OutgoingBody::Command { .. } | OutgoingBody::Publish { .. } => None,
+        };
+        Self { sink: outgoing.sink.clone(), target: outgoing.target.clone(), class }
+    }
 }
 
 pub(crate) struct Row {

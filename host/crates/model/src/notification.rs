@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::Name;
 
 /// What a message is for. Caps, quiet hours and holdouts apply to marketing only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     Safety,

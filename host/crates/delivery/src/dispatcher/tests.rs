@@ -2,7 +2,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use model::effect::Urgency;
 use model::input::RETRYING;
+use model::notification::Class;
 use model::outgoing::{Outgoing, OutgoingBody};
 use model::{DeviceNo, Id, limits};
 
@@ -175,6 +177,18 @@ fn momentary(n: u32) -> OutboxRow {
     with(n, "bell", body)
 }
 
+fn notification(n: u32, class: Class) -> OutboxRow {
+    let body = OutgoingBody::Notification {
+        template: "t".into(),
+        class,
+        group: "a".into(),
+        parameters: Vec::new(),
+        urgency: Urgency::Normal,
+        because: None,
+    };
+    with(n, "a", body)
+}
+
 fn with(n: u32, target: &str, body: OutgoingBody) -> OutboxRow {
     let outgoing = Outgoing {
         effect: effect(n),
@@ -221,6 +235,22 @@ async fn a_retry_keeps_its_id_and_holds_back_those_behind_it() {
     assert_eq!(world.end().await, end(2, "accepted", None, 1));
     assert_eq!(world.seen(4).await, [effect(1), effect(1), effect(1), effect(2)]);
     assert_eq!(world.counts().retried, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_tried_again_holds_back_its_own_class_only() {
+    let mut world = world();
+    world.answer(1, [passing(Reached::No)]);
+    world.run();
+    world.commit(vec![
+        notification(1, Class::Service),
+        notification(2, Class::Service),
+        notification(3, Class::Safety),
+    ]);
+    assert_eq!(world.end().await, end(3, "accepted", None, 1));
+    assert_eq!(world.seconds(), 0);
+    assert_eq!(world.end().await, end(1, "accepted", None, 2));
+    assert_eq!(world.end().await, end(2, "accepted", None, 1));
 }
 
 #[tokio::test(start_paused = true)]
