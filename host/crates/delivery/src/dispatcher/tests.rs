@@ -656,7 +656,7 @@ async fn an_outbox_that_is_longer_than_one_reading_comes_to_its_end() {
     while ended.len() < count {
         let settled = world.results.recv().await.expect("the dispatcher lives");
         assert!(ended.insert(settled.effect, settled.outcome).is_none(), "ended twice");
-        if ended.len() % 1_000 == 0 {
+        if ended.len().is_multiple_of(1_000) {
             outbox.lock().expect("no panic").retain(|row| !ended.contains_key(&row.outgoing.effect));
         }
     }
