@@ -31,7 +31,7 @@ fn a_broker_that_is_absent_at_the_start_is_used_once_it_is_there() -> Result<()>
     let port = free_port()?;
     let mut host = Host::new(folder.path(), &mosquitto(port))?;
     host.deploy("heating", "thermostat-window", DEPLOYMENT)?;
-    host.start()?;
+    host.start_alone()?;
     host.answers("/readyz", |answer| answer.starts_with(READY) && answer.contains("refused"))?;
     let _broker = Broker::on(folder.path(), port, "allow_anonymous true")?;
     host.answers("/readyz", |answer| answer.starts_with(READY) && !answer.contains("\"ok\":false"))?;
@@ -85,7 +85,7 @@ fn a_broker_that_refuses_the_credentials_is_named_and_tried_again() -> Result<()
     let text = mosquitto(broker.port).replacen("[[device]]", credentials, 1);
     let mut host = Host::new(folder.path(), &text)?;
     host.deploy("heating", "thermostat-window", DEPLOYMENT)?;
-    host.start()?;
+    host.start_alone()?;
     let refused = |answer: &str| answer.contains("\"ok\":false") && answer.to_lowercase().contains("authorized");
     host.answers("/readyz", refused)?;
     let doctor = host.command(&["doctor"])?;
@@ -108,7 +108,7 @@ fn of_two_brokers_the_one_that_is_away_is_named() -> Result<()> {
     let text = text.replace("source = { topic", "source = { connection = \"local\", topic");
     let mut host = Host::new(folder.path(), &text)?;
     host.deploy("heating", "thermostat-window", DEPLOYMENT)?;
-    host.start()?;
+    host.start_alone()?;
     let check =
         |answer: &str, name: &str, ok: bool| answer.contains(&format!("\"name\":\"source {name}\",\"ok\":{ok}"));
     host.answers("/readyz", |answer| {

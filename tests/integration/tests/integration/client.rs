@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result, bail};
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::Packet;
+use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason};
 use rumqttc::v5::{Client, Event, MqttOptions};
 
 /// How long anything may take before a test gives up: far above what a loaded machine needs.
@@ -28,7 +28,13 @@ pub(crate) struct Heard {
 struct Log {
     heard: Vec<Heard>,
     acknowledged: usize,
+    /// Messages that the broker took and had nobody for, or refused.
+    unheard: usize,
+    /// Connections that broke.
+    broken: usize,
     connected: bool,
+    /// Nobody listens any more: no connection is made again.
+    dropped: bool,
 }
 
 pub(crate) struct Mqtt {
@@ -42,7 +48,6 @@ impl Mqtt {
     pub(crate) fn connect(port: u16, id: &str, filter: &str) -> Result<Self> {
         let mut options = MqttOptions::new(id, "127.0.0.1", port);
         options.set_clean_start(false).set_session_expiry_interval(Some(600)).set_max_packet_size(Some(1 << 20));
-        options.set_outgoing_inflight_upper_limit(64);
         let (client, mut connection) = Client::new(options, REQUESTS);
         let log = Arc::new(Mutex::new(Log::default()));
         let written = Arc::clone(&log);
@@ -57,7 +62,10 @@ impl Mqtt {
                         let _ = again.try_subscribe(filter.clone(), QoS::AtLeastOnce);
                     }
                     Ok(Event::Incoming(Packet::SubAck(_))) => log.connected = true,
-                    Ok(Event::Incoming(Packet::PubAck(_))) => log.acknowledged += 1,
+                    Ok(Event::Incoming(Packet::PubAck(answer))) => {
+                        log.acknowledged += 1;
+                        log.unheard += usize::from(answer.reason != PubAckReason::Success);
+                    }
                     Ok(Event::Incoming(Packet::Publish(publish))) => log.heard.push(Heard {
                         topic: String::from_utf8_lossy(&publish.topic).into_owned(),
                         payload: String::from_utf8_lossy(&publish.payload).into_owned(),
@@ -68,7 +76,9 @@ impl Mqtt {
                     }),
                     Ok(Event::Outgoing(Outgoing::Disconnect)) => return,
                     Ok(_) => {}
+                    Err(_) if log.dropped => return,
                     Err(_) => {
+                        log.broken += 1;
                         drop(log);
                         std::thread::sleep(Duration::from_millis(50));
                     }
@@ -90,9 +100,11 @@ impl Mqtt {
         self.wait("the broker acknowledges", |log| log.acknowledged >= count)
     }
 
-    /// How many messages of ours the broker has taken.
-    pub(crate) fn count_acknowledged(&self) -> usize {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).acknowledged
+    /// What became of our messages, in words.
+    pub(crate) fn fate(&self) -> String {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let Log { acknowledged, unheard, broken, .. } = &*log;
+        format!("the broker has taken {acknowledged}, {unheard} of them for nobody; {broken} connections broke")
     }
 
     /// Waits for as many messages as `enough` wants, and gives all.
@@ -112,7 +124,8 @@ impl Mqtt {
 
 impl Drop for Mqtt {
     fn drop(&mut self) {
-        // Ends the thread; a broker that is gone already ends it too.
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).dropped = true;
+        // Ends the thread; where the broker is gone already, the next failure to connect ends it.
         let _ = self.client.disconnect();
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use serde_json::{Value as Json, json};
 
-use crate::broker::Broker;
+use crate::broker::{Broker, free_port};
 use crate::client::{Mqtt, wait_until};
 use crate::host::{Host, request};
 use crate::why::{RELAY, SITES, asked, decisions};
@@ -39,47 +39,61 @@ fn lamp(host: &Host) -> Result<Json> {
     Ok(shown["values"]["switch"].clone())
 }
 
+/// Commands of one host to a lamp on the broker at this port, to every end but expiry. Stops the host.
+fn ends_over(host: &mut Host, port: u16) -> Result<()> {
+    host.deploy("relay", "relay", RELAY)?;
+    host.start()?;
+    let client = Mqtt::connect(port, "home", "home/lamp/set")?;
+    let effect = |heard: &crate::client::Heard| heard.effect.clone().context("the effect's id travels with it");
+
+    client.publish("home/lamp", r#"{"on":false}"#)?;
+    press(host, 1)?;
+    let heard = client.hears("the command is sent once more", |heard| heard.len() >= 2)?;
+    let first = effect(&heard[0])?;
+    assert_eq!(first, effect(&heard[1])?, "one id over all attempts");
+    let shown = lamp(host)?;
+    assert_eq!((&shown["value"], &shown["desired"]), (&json!(false), &json!(true)), "{shown}");
+    wait_until("the rule is told that it failed", || Ok(told(host)? == ["failed"]))?;
+
+    press(host, 2)?;
+    let heard = client.hears("the next command", |heard| heard.len() >= 3)?;
+    press(host, 3)?;
+    let second = effect(&heard[2])?;
+    ends(host, &second, "superseded")?;
+    let report = ends(host, &first, "failed")?;
+    assert!(report.to_string().contains("failed, unconfirmed after 2 times"), "{report}");
+    let old = [Some(first.clone()), Some(second.clone())];
+    let heard =
+        client.hears("the newer command", |heard| heard.last().is_some_and(|one| !old.contains(&one.effect)))?;
+    let third = effect(heard.last().context("a command")?)?;
+    wait_until("the broker has taken it", || Ok(asked(host, &[&third])?.to_string().contains("accepted")))?;
+    client.publish("home/lamp", r#"{"on":true}"#)?;
+    let report = ends(host, &third, "confirmed")?;
+    assert!(
+        report["facts"].as_array().is_some_and(|facts| facts.iter().any(|fact| fact["kind"] == "sent")),
+        "{report}"
+    );
+    assert_eq!(lamp(host)?["value"], true);
+    host.stop()?;
+    assert_eq!(told(host)?, ["failed", "superseded", "confirmed"]);
+    Ok(())
+}
+
+#[test]
+fn each_end_of_a_command_is_reached_over_the_embedded_broker_and_told_to_its_rule() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let port = free_port()?;
+    let mut host = Host::new(folder.path(), &format!("[broker]\nlisten = \"127.0.0.1:{port}\"\n{SITES}"))?;
+    ends_over(&mut host, port)
+}
+
 #[test]
 fn each_end_of_a_command_is_reached_over_mosquitto_and_told_to_its_rule() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mut broker = Broker::start(folder.path())?;
     let text = format!("[[mqtt]]\nname = \"local\"\nurl = \"mqtt://127.0.0.1:{}\"\n{SITES}", broker.port);
     let mut host = Host::new(folder.path(), &text)?;
-    host.deploy("relay", "relay", RELAY)?;
-    host.start()?;
-    let client = Mqtt::connect(broker.port, "home", "home/lamp/set")?;
-    let effect = |heard: &crate::client::Heard| heard.effect.clone().context("the effect's id travels with it");
-
-    client.publish("home/lamp", r#"{"on":false}"#)?;
-    press(&host, 1)?;
-    let heard = client.hears("the command is sent once more", |heard| heard.len() >= 2)?;
-    let first = effect(&heard[0])?;
-    assert_eq!(first, effect(&heard[1])?, "one id over all attempts");
-    let shown = lamp(&host)?;
-    assert_eq!((&shown["value"], &shown["desired"]), (&json!(false), &json!(true)), "{shown}");
-    wait_until("the rule is told that it failed", || Ok(told(&host)? == ["failed"]))?;
-
-    press(&host, 2)?;
-    let heard = client.hears("the next command", |heard| heard.len() >= 3)?;
-    press(&host, 3)?;
-    let second = effect(&heard[2])?;
-    ends(&host, &second, "superseded")?;
-    let report = ends(&host, &first, "failed")?;
-    assert!(report.to_string().contains("failed, unconfirmed after 2 times"), "{report}");
-    let old = [Some(first.clone()), Some(second.clone())];
-    let heard =
-        client.hears("the newer command", |heard| heard.last().is_some_and(|one| !old.contains(&one.effect)))?;
-    let third = effect(heard.last().context("a command")?)?;
-    wait_until("the broker has taken it", || Ok(asked(&host, &[&third])?.to_string().contains("accepted")))?;
-    client.publish("home/lamp", r#"{"on":true}"#)?;
-    let report = ends(&host, &third, "confirmed")?;
-    assert!(
-        report["facts"].as_array().is_some_and(|facts| facts.iter().any(|fact| fact["kind"] == "sent")),
-        "{report}"
-    );
-    assert_eq!(lamp(&host)?["value"], true);
-    host.stop()?;
-    assert_eq!(told(&host)?, ["failed", "superseded", "confirmed"]);
+    ends_over(&mut host, broker.port)?;
 
     host.deploy("relay", "relay", &RELAY.replace("[grants]", "[settings]\nlives = \"1s\"\n\n[grants]"))?;
     host.start()?;

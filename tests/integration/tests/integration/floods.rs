@@ -61,6 +61,39 @@ fn the_same_payload_a_thousand_times_is_a_thousand_events() -> Result<()> {
     host.stop()
 }
 
+#[test]
+fn messages_that_can_never_be_events_are_counted_by_cause_also_after_kill_9() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Broker::start(folder.path())?;
+    let mut host = host(folder.path(), broker.port)?;
+    host.start()?;
+    let client = Mqtt::connect(broker.port, "load", "acceptance/fired")?;
+    for payload in [r#"{"n":"#, r#"{"n"}"#, &"[".repeat(1_000)] {
+        client.publish("load/marker", payload)?;
+    }
+    client.publish("load/marker", r#"{"n":7}"#)?;
+    client.hears("the good one is answered", |heard| !heard.is_empty())?;
+    let is_counted = |host: &Host| -> Result<()> {
+        let stat = host.accounts()?;
+        assert_eq!(
+            (&stat["accounts"]["rejected"], &stat["imbalance"]),
+            (&3.into(), &serde_json::Value::Null),
+            "{stat}"
+        );
+        let losses = stat["losses"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let count = |cause: &str| losses.iter().find(|loss| loss["cause"] == cause).map(|loss| loss["count"].as_u64());
+        assert_eq!(count("message-rejected:malformed-json"), Some(Some(2)), "{stat}");
+        assert_eq!(count("message-rejected:too-deep"), Some(Some(1)), "{stat}");
+        Ok(())
+    };
+    is_counted(&host)?;
+    host.kill()?;
+    is_counted(&host)?;
+    host.start()?;
+    is_counted(&host)?;
+    host.stop()
+}
+
 /// Publishes once, loses the acknowledgement, lets `fault` happen, and publishes another: the broker has then delivered
 /// the first one twice.
 fn once_over(fault: impl FnOnce(&Proxy, &mut Host) -> Result<()>) -> Result<()> {

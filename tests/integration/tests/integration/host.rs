@@ -45,8 +45,14 @@ impl Host {
             .context("failed to write a deployment")
     }
 
-    /// Starts it and waits until it is ready.
+    /// Starts it and waits until it is ready and hears all of its brokers.
     pub(crate) fn start(&mut self) -> Result<()> {
+        self.start_alone()?;
+        self.answers("/readyz", hears_all)
+    }
+
+    /// Starts it and waits until it is ready, whether its brokers are there or not.
+    pub(crate) fn start_alone(&mut self) -> Result<()> {
         self.launch()?;
         self.answers("/readyz", |answer| answer.starts_with("HTTP/1.1 200"))
     }
@@ -132,6 +138,14 @@ impl Host {
         }
         serde_json::from_slice(&output.stdout).context("journal stat gives no JSON")
     }
+}
+
+/// Whether an answer of `/readyz` says that every source is connected.
+fn hears_all(answer: &str) -> bool {
+    let body = answer.find('{').and_then(|start| serde_json::from_str::<serde_json::Value>(&answer[start..]).ok());
+    let checks = body.as_ref().and_then(|body| body["checks"].as_array());
+    let is_source = |check: &&serde_json::Value| check["name"].as_str().is_some_and(|name| name.starts_with("source "));
+    checks.is_some_and(|checks| checks.iter().filter(is_source).all(|check| check["ok"] == true))
 }
 
 impl Drop for Host {

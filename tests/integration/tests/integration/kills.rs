@@ -98,7 +98,7 @@ impl Stage {
         is_done(&self.host, self.sent).with_context(|| {
             let answered = answered(&self.client.heard());
             let missing: Vec<_> = (1..=self.sent).filter(|marker| !answered.contains_key(marker)).collect();
-            format!("no answer to {missing:?}; the broker has acknowledged {}", self.client.count_acknowledged())
+            format!("no answer to {missing:?}; {}", self.client.fate())
         })
     }
 

@@ -135,7 +135,10 @@ impl<L: Link> Driver<L> {
                 if !refused.is_empty() {
                     tracing::warn!(?refused, "the broker refused subscriptions");
                 }
-                self.world.status.change(|state| state.refused_filters = refused);
+                self.world.status.change(|state| {
+                    state.connected = true;
+                    state.refused_filters = refused;
+                });
                 Next::Go
             }
             Happening::Alive => {
@@ -153,14 +156,15 @@ impl<L: Link> Driver<L> {
             self.announce_loss = true;
         }
         self.had_session = true;
+        // Also where a session lives: its filters may be those of an older configuration.
+        let wanted = (!session_present || !self.subscribed) && !self.options.subscribe.is_empty();
+        self.subscribed &= session_present;
         self.world.status.change(|state| {
-            state.connected = true;
+            // What a broker gets before it knows our filters, it does not keep for us.
+            state.connected = !wanted;
             state.last_error = None;
         });
-        // Also where a session lives: its filters may be those of an older configuration.
-        let wanted = !session_present || !self.subscribed;
-        self.subscribed &= session_present;
-        if wanted && !self.options.subscribe.is_empty() && !self.link.subscribe(&self.options.subscribe) {
+        if wanted && !self.link.subscribe(&self.options.subscribe) {
             return Next::Renew("too many requests wait".into());
         }
         self.announce()
@@ -174,7 +178,8 @@ impl<L: Link> Driver<L> {
         let source = self.world.intake.ids().source().clone();
         let input = self.world.intake.host_event(HostEvent::SessionLost { source });
         self.announce_loss = false;
-        self.put(Delivery { inputs: vec![input], bytes: DELIVERY_OVERHEAD, ticket: Ticket::none() }, false)
+        let (rejected, ticket) = (Vec::new(), Ticket::none());
+        self.put(Delivery { inputs: vec![input], rejected, bytes: DELIVERY_OVERHEAD, ticket }, false)
     }
 
     fn on_message(&mut self, incoming: &Incoming) -> Next {
@@ -187,12 +192,14 @@ impl<L: Link> Driver<L> {
         let taken = self.take(incoming);
         status.count_taken(&taken);
         let ticket = incoming.sent.map_or_else(Ticket::none, |(packet, _)| self.acks.ticket(packet));
-        if taken.inputs.is_empty() {
-            // It concerns nobody, or can never be taken: it leaves in its turn.
-            ticket.acknowledge();
-            return Next::Go;
+        match taken.delivery(ticket) {
+            Ok(delivery) => self.put(delivery, incoming.sent.is_some()),
+            // It concerns nobody: it leaves in its turn.
+            Err(ticket) => {
+                ticket.acknowledge();
+                Next::Go
+            }
         }
-        self.put(Delivery { inputs: taken.inputs, bytes: taken.bytes, ticket }, incoming.sent.is_some())
     }
 
     fn take(&self, incoming: &Incoming) -> Taken {
