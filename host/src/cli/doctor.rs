@@ -99,7 +99,7 @@ async fn stopped(host: &config::Host) -> Json {
         "store-version": store::VERSION,
         "checks": all,
         "store": stat,
-        "limits": api::limits(),
+        "limits": api::limits(&host.retention),
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::device::{Action, Confirm, Device, Devices, ReadingMap, Sets, Source};
-use model::{Capability, DeviceNo, Name, Span, Unit, Value};
+use model::{Capability, DeviceNo, Name, Span, Unit, Value, limits};
 
 use crate::chance::Chance;
 use crate::plan::Plan;
@@ -108,6 +108,8 @@ fn device(number: DeviceNo, id: &str, site: &str, kind: Kind) -> Device {
     let switch = |to: bool| Action {
         sets: Some(Sets { capability: capability("switch"), value: Some(Value::Boolean(to)) }),
         momentary: false,
+        idempotent: false,
+        expires: limits::COMMAND_EXPIRY,
         topic: Name::from(format!("world/{id}/set")),
         payload: if to { "on".into() } else { "off".into() },
     };

@@ -116,7 +116,14 @@ fn fridge() -> Device {
         availability: None,
         commands: BTreeMap::from([(
             "on".into(),
-            Action { sets, momentary: false, topic: "f/set".into(), payload: "ON".into() },
+            Action {
+                sets,
+                momentary: false,
+                idempotent: false,
+                expires: limits::COMMAND_EXPIRY,
+                topic: "f/set".into(),
+                payload: "ON".into(),
+            },
         )]),
         confirm: Confirm { within: Span::from_secs(5), retries: 0 },
         about: Vec::new(),

@@ -50,13 +50,13 @@ impl Partition {
             sink: broker.map_or_else(|| plan.default_sink.clone(), |name| Name::from(format!("mqtt:{name}"))),
             target: device.id.clone(),
             committed_at: now,
-            expires_at: Some(expires_at.unwrap_or(now + limits::COMMAND_EXPIRY)),
+            expires_at: Some(expires_at.unwrap_or(now + action.expires)),
             body: OutgoingBody::Command {
                 device: number,
                 action: command.action.clone(),
                 arguments: command.arguments.clone(),
                 only_if: command.only_if.clone(),
-                momentary: action.momentary,
+                momentary: action.momentary && !action.idempotent,
             },
         };
         let target = Some(Target::Device(device.id.clone()));

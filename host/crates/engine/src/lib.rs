@@ -69,6 +69,7 @@ pub use hidden::{Answer, Divergence, Sampler};
 pub use line::{Lines, Versions};
 pub use nowhere::{Nowhere, validate};
 pub use plan::{Setup, SetupError, partition_of_one, partition_of_site};
+pub use seen::OwnIds;
 pub use store::Table;
 pub use triggers::fence::AreaError;
 pub use triggers::schedule::{Calendar, ScheduleError};

@@ -1,25 +1,40 @@
 //! Duplicates: what came before is dropped, and nothing else is.
 //!
-//! A source's own id is remembered for a day. A plain MQTT message is new unless its broker delivers it again: same
+//! A source's own id is remembered for a day, or as the operator says. A plain MQTT message is new unless its broker delivers it again: same
 //! packet identifier and content as one that was taken and whose identifier has not been used for another since.
 
 use std::collections::VecDeque;
 
 use model::input::Body;
-use model::{DeviceNo, Id, Input, Instant, Name, limits};
+use model::{DeviceNo, Id, Input, Instant, Name, Span, limits};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::rows;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Seen {
+    limits: OwnIds,
     /// By hash of (source, id).
     own: FxHashMap<Id, Instant>,
     /// The same, oldest first.
     order: VecDeque<(Instant, Id)>,
     /// What the last message with each packet identifier held, by session.
     packets: FxHashMap<(Name, u16), Packet>,
+}
+
+/// How long and how many of the sources' own ids a partition remembers; whichever is reached first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnIds {
+    pub age: Span,
+    /// At least 1.
+    pub count: usize,
+}
+
+impl Default for OwnIds {
+    fn default() -> Self {
+        Self { age: limits::DUPLICATE_AGE, count: limits::DUPLICATES }
+    }
 }
 
 /// The last message with one packet identifier.
@@ -52,6 +67,15 @@ impl Packet {
 }
 
 impl Seen {
+    pub(crate) fn new(limits: OwnIds) -> Self {
+        Self { limits, own: FxHashMap::default(), order: VecDeque::new(), packets: FxHashMap::default() }
+    }
+
+    /// Takes other limits; what is too much then goes with the next inputs.
+    pub(crate) fn limit(&mut self, limits: OwnIds) {
+        self.limits = limits;
+    }
+
     pub(crate) fn is_duplicate(&self, input: &Input, now: Instant) -> bool {
         if let Some(redelivery) = &input.redelivery {
             let known = self.packets.get(&(redelivery.session.clone(), redelivery.packet));
@@ -62,7 +86,7 @@ impl Seen {
             }
         }
         let id = || Id::of(&[input.source.as_bytes(), input.id.as_bytes()]);
-        input.own_id && self.own.get(&id()).is_some_and(|at| now < *at + limits::DUPLICATE_AGE)
+        input.own_id && self.own.get(&id()).is_some_and(|at| now < *at + self.limits.age)
     }
 
     /// Remembers a new input; returns the row that must be kept for it, where one must.
@@ -89,7 +113,7 @@ impl Seen {
     /// Forgets one id that is too old or one too many; its row can go.
     pub(crate) fn forget(&mut self, now: Instant) -> Option<Id> {
         let (at, _) = self.order.front()?;
-        if *at + limits::DUPLICATE_AGE > now && self.order.len() <= limits::DUPLICATES {
+        if *at + self.limits.age > now && self.order.len() <= self.limits.count {
             return None;
         }
         let (at, id) = self.order.pop_front()?;
@@ -107,11 +131,23 @@ mod tests {
     #[test]
     fn as_many_ids_are_remembered_as_the_limit_says_and_the_oldest_goes_first() {
         let id = |n: usize| Id::of(&[&n.to_be_bytes()]);
-        let mut seen = Seen::default();
+        let mut seen = Seen::new(OwnIds::default());
         (0..limits::DUPLICATES).for_each(|n| seen.insert(id(n), Instant(1)));
         assert_eq!(seen.forget(Instant(1)), None);
         seen.insert(id(limits::DUPLICATES), Instant(1));
         assert_eq!(seen.forget(Instant(1)), Some(id(0)));
         assert_eq!(seen.forget(Instant(1)), None);
+    }
+
+    #[test]
+    fn an_operator_may_have_fewer_remembered_or_for_a_shorter_time() {
+        let id = |n: usize| Id::of(&[&n.to_be_bytes()]);
+        let mut seen = Seen::new(OwnIds { age: Span(10), count: 2 });
+        (0..3).for_each(|n| seen.insert(id(n), Instant(1)));
+        assert_eq!(seen.forget(Instant(10)), Some(id(0)));
+        assert_eq!(seen.forget(Instant(10)), None);
+        assert_eq!(seen.forget(Instant(11)), Some(id(1)));
+        seen.limit(OwnIds { age: Span(20), count: 2 });
+        assert_eq!(seen.forget(Instant(20)), None);
     }
 }

@@ -68,11 +68,22 @@ pub const ANY_ACTION: &str = "*";
 pub struct Action {
     /// What the device should report afterwards; none where the action is momentary.
     pub sets: Option<Sets>,
-    /// A pulse or a toggle: sent at most once, holds no priority slot.
+    /// A pulse or a toggle: holds no priority slot, and is sent at most once unless it is idempotent.
     pub momentary: bool,
+    /// Momentary, and the device does the same however often it gets one command.
+    #[serde(default)]
+    pub idempotent: bool,
+    /// How long a command waits for its device where its rule names no end; at most [`limits::OUTBOX_AGE`].
+    #[serde(default = "command_expiry")]
+    pub expires: Span,
     pub topic: Name,
     /// A minijinja template over the command's arguments, or text without any.
     pub payload: Name,
+}
+
+/// What commands had before profiles could say otherwise.
+fn command_expiry() -> Span {
+    limits::COMMAND_EXPIRY
 }
 
 /// The capability that an action sets.

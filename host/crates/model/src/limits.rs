@@ -149,9 +149,9 @@ pub const HISTORY_WINDOW: Span = Span::from_days(31);
 /// Buckets of a history unless the manifest says otherwise.
 pub const HISTORY_BUCKETS: u16 = 60;
 
-/// How long a source's own ids are remembered.
+/// How long a source's own ids are remembered, unless `retention.duplicates` says otherwise.
 pub const DUPLICATE_AGE: Span = Span::from_hours(24);
-/// How many of them a partition remembers.
+/// How many of them a partition remembers, unless `retention.duplicates` says otherwise; some 150 MB.
 pub const DUPLICATES: usize = 1_000_000;
 
 /// Tries of an event that failed for a passing reason.

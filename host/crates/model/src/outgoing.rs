@@ -28,7 +28,7 @@ pub enum OutgoingBody {
         action: Name,
         arguments: Attributes,
         only_if: Vec<Check>,
-        /// Sent at most once: marked before sending.
+        /// Sent at most once, marked before sending: an action that is momentary and not idempotent.
         momentary: bool,
     },
     Notification {

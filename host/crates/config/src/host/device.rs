@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::device::{ANY_ACTION, Action, AvailabilityTopic, Confirm, ReadingMap, Sets, Source};
 use model::value::plain;
-use model::{Capability, Device, DeviceNo, Name, Unit, Value};
+use model::{Capability, Device, DeviceNo, Name, Span, Unit, Value, limits};
 use serde_json::Value as Json;
 
 use super::{pattern, raw};
@@ -36,7 +36,8 @@ pub(super) fn check_undeclared(topic: &str) -> Result<(), String> {
 /// The action that stands for all others.
 fn undeclared(topic: &str, id: &str) -> Action {
     let topic = topic.replace(DEVICE, id).into();
-    Action { sets: None, momentary: false, topic, payload: "{{ command }}".into() }
+    let payload = "{{ command }}".into();
+    Action { sets: None, momentary: false, idempotent: false, expires: limits::COMMAND_EXPIRY, topic, payload }
 }
 
 /// The devices of a file in its order, patterns among them; numbers are given later.
@@ -133,11 +134,21 @@ impl Entry<'_> {
             (None, true) if raw.value.is_some() => self.problem(&keys, "a momentary action sets no value"),
             (None, true) | (Some(_), false) => {}
         }
+        if raw.idempotent && !raw.momentary {
+            self.problem(&keys, "only a momentary action needs idempotent: any other may be sent again anyway");
+        }
+        if raw.expires == Span(0) || raw.expires > limits::OUTBOX_AGE {
+            self.problem(
+                &["commands", name, "expires"],
+                format!("expected more than 0s, at most {}", limits::OUTBOX_AGE),
+            );
+        }
         let sets = raw.capability.map(|capability| {
             let value = raw.value.as_ref().and_then(|value| self.set_value(name, capability, value));
             Sets { capability, value }
         });
-        Action { sets, momentary: raw.momentary, topic: raw.topic, payload: raw.payload }
+        let raw::Action { momentary, idempotent, expires, topic, payload, .. } = raw;
+        Action { sets, momentary, idempotent, expires, topic, payload }
     }
 
     fn set_value(&mut self, action: &str, capability: Capability, value: &Json) -> Option<Value> {

@@ -81,6 +81,18 @@ static ACTION: Shape = Shape {
             "the value that it then reports; a quantity where the capability has a unit",
         ),
         default("momentary", Kind::Boolean, "false", "a pulse or a toggle: sent at most once, never confirmed"),
+        default(
+            "idempotent",
+            Kind::Boolean,
+            "false",
+            "a momentary action that may be sent again after an unknown result: getting one command twice does no more than once, as the device knows its id",
+        ),
+        default(
+            "expires",
+            DURATION,
+            "\"5m\"",
+            "how long a command waits for its device where its rule names no end; above nothing, at most 24h",
+        ),
         required("topic", Kind::Text(Form::Topic), "the MQTT topic"),
         required(
             "payload",

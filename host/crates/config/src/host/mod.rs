@@ -111,6 +111,10 @@ pub struct Retention {
     pub journal_age: Span,
     pub journal_bytes: u64,
     pub decisions_age: Span,
+    /// Of the sources' own ids, by which duplicates are known.
+    pub duplicates_age: Span,
+    /// In each partition.
+    pub duplicates_count: usize,
 }
 
 impl Host {
@@ -191,6 +195,8 @@ impl Host {
                 journal_age: raw.retention.journal.age,
                 journal_bytes: bytes(&raw.retention.journal.size).expect("the table of keys has checked it"),
                 decisions_age: raw.retention.decisions.age,
+                duplicates_age: raw.retention.duplicates.age,
+                duplicates_count: raw.retention.duplicates.count,
             },
             templates: BTreeMap::new(),
             patterns,

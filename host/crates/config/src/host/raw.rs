@@ -128,6 +128,8 @@ pub(crate) struct Action {
     pub(crate) capability: Option<Capability>,
     pub(crate) value: Option<Json>,
     pub(crate) momentary: bool,
+    pub(crate) idempotent: bool,
+    pub(crate) expires: Span,
     pub(crate) topic: Name,
     pub(crate) payload: Name,
 }
@@ -180,6 +182,7 @@ pub(crate) struct Store {
 pub(crate) struct Retention {
     pub(crate) journal: Journal,
     pub(crate) decisions: Decisions,
+    pub(crate) duplicates: Duplicates,
 }
 
 #[derive(Debug, Deserialize)]
@@ -193,6 +196,13 @@ pub(crate) struct Journal {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Decisions {
     pub(crate) age: Span,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Duplicates {
+    pub(crate) age: Span,
+    pub(crate) count: usize,
 }
 
 #[derive(Debug, Deserialize)]

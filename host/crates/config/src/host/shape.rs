@@ -166,6 +166,12 @@ static RETENTION: Shape = Shape {
     keys: &[
         default("journal", Kind::Table(&JOURNAL), "{}", "inputs; whichever limit is reached first"),
         default("decisions", Kind::Table(&DECISIONS), "{}", "decisions with effects or refusals"),
+        default(
+            "duplicates",
+            Kind::Table(&DUPLICATES),
+            "{}",
+            "ids that sources give their events: one that comes again is no new event; whichever limit is reached first",
+        ),
     ],
 };
 
@@ -177,6 +183,18 @@ static JOURNAL: Shape = Shape {
 };
 
 static DECISIONS: Shape = Shape { keys: &[default("age", DURATION, "\"90d\"", "how long")] };
+
+static DUPLICATES: Shape = Shape {
+    keys: &[
+        default("age", DURATION, "\"24h\"", "how long"),
+        default(
+            "count",
+            Kind::Integer(1, 100_000_000),
+            "1000000",
+            "how many in each partition, some 150 bytes of memory each",
+        ),
+    ],
+};
 
 /// `templates/NAME.toml`.
 pub(crate) static TEMPLATE: Shape = Shape {

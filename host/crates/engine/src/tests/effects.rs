@@ -110,7 +110,14 @@ fn an_action_that_is_not_declared_leaves_only_where_there_is_a_way_for_it() {
     bench.live(1, 20.0);
     assert_eq!(verdicts(&bench), (vec!["no-such-action".to_owned()], 0));
     let mut fridge = device(1, "fridge", "kitchen");
-    let any = Action { sets: None, momentary: false, topic: "any/fridge".into(), payload: "{{ command }}".into() };
+    let any = Action {
+        sets: None,
+        momentary: false,
+        idempotent: false,
+        expires: model::limits::COMMAND_EXPIRY,
+        topic: "any/fridge".into(),
+        payload: "{{ command }}".into(),
+    };
     fridge.commands.insert(model::device::ANY_ACTION.into(), any);
     let mut setup = setup(1, deployments());
     setup.devices = Arc::new(Devices::new([fridge]));
@@ -202,30 +209,53 @@ fn rules_that_wake_each_other_stop_at_the_causal_limits() {
     assert!(refused.iter().any(|reason| reason == "too-many-effects" || reason == "too-deep"));
 }
 
-#[test]
-fn a_momentary_command_is_marked_before_it_is_sent() {
-    let toggles = |event: &Event, _: &mut dyn Host| {
-        let Cause::Observation(_) = &event.cause else { return Ok(Vec::new()) };
-        let command = Command {
-            target: Target::Role("probe".into()),
-            action: "toggle".into(),
-            arguments: Vec::new(),
-            priority: None,
-            hold: None,
-            expires_at: None,
-            only_if: Vec::new(),
-            attributes: Vec::new(),
-        };
-        Ok(vec![propose(Effect::Command(command))])
+/// Presses the toggle at each observation.
+fn toggles(event: &Event, _: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+    let Cause::Observation(_) = &event.cause else { return Ok(Vec::new()) };
+    let command = Command {
+        target: Target::Role("probe".into()),
+        action: "toggle".into(),
+        arguments: Vec::new(),
+        priority: None,
+        hold: None,
+        expires_at: None,
+        only_if: Vec::new(),
+        attributes: Vec::new(),
     };
+    Ok(vec![propose(Effect::Command(command))])
+}
+
+/// A bench whose probe is toggled, with this change to the action.
+fn toggled(change: fn(&mut Action)) -> Bench {
     let mut spec = deployment("d", vec![each_reading()]);
     spec.grants.commands[0].action = "toggle".into();
-    let mut bench = Bench::new(1, vec![(spec, toggles)]);
+    let mut probe = device(1, "probe", "home");
+    change(probe.commands.get_mut("toggle").expect("it has one"));
+    let mut setup = setup(1, vec![(spec, toggles)]);
+    setup.devices = Arc::new(Devices::new([probe]));
+    let mut bench = Bench::of(setup);
     bench.live(1, 20.0);
-    let row = |bench: &Bench| {
-        bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).last().cloned().expect("a command")
-    };
-    let first = row(&bench);
+    bench
+}
+
+fn last_row(bench: &Bench) -> store::OutboxRow {
+    bench.turns.iter().flat_map(|t| &t.commits).flat_map(|c| &c.outbox).last().cloned().expect("a command")
+}
+
+#[test]
+fn the_profile_says_how_long_a_command_waits_and_whether_it_may_be_sent_twice() {
+    let row = last_row(&toggled(|_| ()));
+    assert_eq!(row.outgoing.expires_at, Some(row.outgoing.committed_at + model::limits::COMMAND_EXPIRY));
+    assert!(matches!(row.outgoing.body, OutgoingBody::Command { momentary: true, .. }));
+    let row = last_row(&toggled(|toggle| (toggle.idempotent, toggle.expires) = (true, Span::from_secs(7))));
+    assert_eq!(row.outgoing.expires_at, Some(row.outgoing.committed_at + Span::from_secs(7)));
+    assert!(matches!(row.outgoing.body, OutgoingBody::Command { momentary: false, .. }));
+}
+
+#[test]
+fn a_momentary_command_is_marked_before_it_is_sent() {
+    let mut bench = toggled(|_| ());
+    let first = last_row(&bench);
     assert_eq!(first.attempts, 0);
     let sending = Outcome::Other("sending".into());
     let marked = Settled {
@@ -237,7 +267,7 @@ fn a_momentary_command_is_marked_before_it_is_sent() {
         due: None,
     };
     bench.take(Body::Settled(marked), 1, None);
-    let second = row(&bench);
+    let second = last_row(&bench);
     assert_eq!((second.attempts, second.outgoing.effect), (1, first.outgoing.effect));
     assert_eq!(bench.engine.accounts().waiting, 1);
 }

@@ -92,6 +92,8 @@ fn device(number: u32, id: &str, site: &str) -> Device {
     let on = Action {
         sets: Some(Sets { capability: capability("switch"), value: Some(Value::Boolean(true)) }),
         momentary: false,
+        idempotent: false,
+        expires: model::limits::COMMAND_EXPIRY,
         topic: "lamp/set".into(),
         payload: "ON".into(),
     };
@@ -175,8 +177,12 @@ struct Bench {
 
 impl Bench {
     fn new(partitions: u16, deployments: Vec<(Deployment, Rule)>) -> Self {
+        Self::of(setup(partitions, deployments))
+    }
+
+    fn of(setup: Setup) -> Self {
         Self {
-            engine: Engine::new(setup(partitions, deployments), Persistence::Store).expect("a setup"),
+            engine: Engine::new(setup, Persistence::Store).expect("a setup"),
             number: 0,
             decisions: Vec::new(),
             turns: Vec::new(),

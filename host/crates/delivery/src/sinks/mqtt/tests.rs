@@ -116,6 +116,8 @@ fn devices() -> DevicesNow {
     let action = |payload: &str| Action {
         sets: None,
         momentary: false,
+        idempotent: false,
+        expires: model::limits::COMMAND_EXPIRY,
         topic: "zigbee2mqtt/lamp/set".into(),
         payload: payload.into(),
     };
