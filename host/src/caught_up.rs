@@ -33,3 +33,20 @@ async fn quiet(statuses: &[Status]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_that_is_away_is_waited_for_as_long_as_the_limit_says_and_no_longer() {
+        let (inlet, outlet) = ingest::inlet::channel(1_024);
+        let waiting = watch(vec![Status::default()], inlet, Ids::new("host".into(), 1));
+        let longest = Duration::from_micros(limits::CATCH_UP.0);
+        tokio::pin!(waiting);
+        assert!(tokio::time::timeout(longest - Duration::from_millis(1), &mut waiting).await.is_err());
+        assert!(!outlet.has_more());
+        tokio::time::timeout(Duration::from_millis(2), waiting).await.expect("the wait has an end");
+        assert!(outlet.has_more());
+    }
+}

@@ -177,6 +177,7 @@ impl Pipeline {
             for input in &delivery.inputs {
                 self.engine.take(input, self.clock.now());
             }
+            delivery.rejected.iter().for_each(|code| self.engine.reject(code));
             tickets.push(delivery.ticket);
             if self.engine.is_full() {
                 turns += self.commit(std::mem::take(&mut tickets), None)?;

@@ -46,7 +46,7 @@ impl Doors {
             // Nobody waits any more: the client went away.
             let _ = committed.send(());
         });
-        let delivery = Delivery { inputs, bytes: 1_024, ticket };
+        let delivery = Delivery { inputs, rejected: Vec::new(), bytes: 1_024, ticket };
         self.inlet.put(delivery).await.map_err(|_| Error::Unavailable("the host is stopping".to_owned()))?;
         Ok(waits)
     }

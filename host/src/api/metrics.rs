@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::Accounts;
 use host::system_clock::boot;
 use model::{Instant, Name};
 
@@ -17,6 +16,7 @@ use prometheus_client::registry::Registry;
 use serde_json::Value as Json;
 use store::Reader;
 
+use super::trouble::Counted;
 use super::{Doors, held, trouble};
 
 /// For so long, in microseconds, what was read of the store is shown again, however often somebody asks.
@@ -55,7 +55,7 @@ impl<T> Kept<T> {
 #[derive(Default)]
 struct Stored {
     held: Vec<Json>,
-    accounts: Accounts,
+    counted: Counted,
     /// Dead letters by reason, and how many were removed.
     letters: (BTreeMap<Name, u64>, u64),
     /// When the effect was committed that waits longest.
@@ -66,7 +66,7 @@ impl Stored {
     fn read(reader: &Reader) -> Result<Self, store::Error> {
         Ok(Self {
             held: held(reader)?,
-            accounts: trouble::accounts(reader)?,
+            counted: trouble::counted(reader)?,
             letters: reader.dead_letter_counts()?,
             oldest: reader.outbox(1)?.first().map(|placed| placed.row.outgoing.committed_at),
         })
@@ -189,7 +189,7 @@ impl Metrics {
         let help = "What was lost, left out or given up, by cause";
         let mut family = encoder.encode_descriptor("pointsman_losses", help, None, metric.metric_type())?;
         let sources: Vec<_> = self.doors.statuses.iter().map(|(_, status)| status.counts()).collect();
-        for (cause, count) in trouble::losses(&stored.accounts, &stored.letters, &sources) {
+        for (cause, count) in trouble::losses(&stored.counted, &stored.letters, &sources) {
             ConstCounter::new(count).encode(family.encode_family(&[("cause", cause.to_string())])?)?;
         }
         Ok(())

@@ -40,6 +40,7 @@ pub(crate) struct Doors {
     pub(crate) statuses: Vec<(Name, Status)>,
     pub(crate) pipeline: Handle,
     pub(crate) sending: delivery::Handle,
+    pub(crate) retention: config::Retention,
     pub(crate) clock: Arc<SystemClock>,
     /// Boot time at which the host began to start.
     pub(crate) began: i64,

@@ -142,11 +142,12 @@ impl Operator for Doors {
 
 /// Counts of the store, and the accounts of all partitions.
 pub(crate) fn stat(reader: &Reader, sources: &[ingest::status::Counts]) -> Result<Json, store::Error> {
-    let accounts = trouble::accounts(reader)?;
+    let counted = trouble::counted(reader)?;
     let stat = reader.stat()?;
     let letters = (stat.dead_letter_reasons.clone(), stat.dead_letters_removed);
-    let losses = trouble::losses(&accounts, &letters, sources);
+    let losses = trouble::losses(&counted, &letters, sources);
     let losses: Vec<Json> = losses.iter().map(|(cause, count)| json!({"cause": cause, "count": count})).collect();
+    let accounts = counted.accounts;
     Ok(json!({"store": stat, "accounts": accounts, "imbalance": accounts.imbalance(), "losses": losses}))
 }
 

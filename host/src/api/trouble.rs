@@ -54,35 +54,41 @@ fn describe(partition: u16, deployment: &str, key: &str, hold: Option<&Hold>, tr
     shown
 }
 
-/// The sums over all partitions, as they were at the last commit.
-pub(crate) fn accounts(reader: &Reader) -> Result<Accounts, store::Error> {
-    let mut accounts = Accounts::default();
+/// What the partitions have counted, summed, as it was at the last commit.
+#[derive(Debug, Default)]
+pub(crate) struct Counted {
+    pub(crate) accounts: Accounts,
+    /// What could never become an input, by the code of its reason.
+    pub(crate) rejected: BTreeMap<Name, u64>,
+}
+
+pub(crate) fn counted(reader: &Reader) -> Result<Counted, store::Error> {
+    let mut counted = Counted::default();
     for partition in 0..reader.partitions() {
         for row in reader.rows(partition, Table::Partition, b"")? {
             if let Ok(row) = rows::decode::<PartitionRow>("partition", &row.value) {
-                accounts.add(&row.accounts);
+                counted.accounts.add(&row.accounts);
+                for (code, count) in row.rejected {
+                    *counted.rejected.entry(code).or_default() += count;
+                }
             }
         }
     }
-    Ok(accounts)
+    Ok(counted)
 }
 
 /// Everything that was lost, left out or given up, by cause: one list for all of it. What sources count is since the
 /// start of the host, all else since the store was made.
 pub(crate) fn losses(
-    accounts: &Accounts,
+    Counted { accounts, rejected }: &Counted,
     (letters, removed): &(BTreeMap<Name, u64>, u64),
     sources: &[Counts],
 ) -> Vec<(Name, u64)> {
     let mut losses: Vec<(Name, u64)> = Vec::new();
     let mut add = |cause: &str, count: u64| losses.push((Name::from(cause), count));
     let sum = |count: fn(&Counts) -> u64| sources.iter().map(count).sum::<u64>();
-    let mut rejected = BTreeMap::<&str, u64>::new();
-    for (code, count) in sources.iter().flat_map(|counts| &counts.rejected) {
-        *rejected.entry(code).or_default() += count;
-    }
     for (code, count) in rejected {
-        add(&format!("message-rejected:{code}"), count);
+        add(&format!("message-rejected:{code}"), *count);
     }
     add("value-left-out", sum(|counts| counts.bad_values));
     // Not lost as far as anybody knows, but nobody would send them again.
@@ -136,13 +142,9 @@ mod tests {
         let accounts =
             Accounts { late: 2, expired: 9, expired_full: 4, expired_old: 3, overflowed: 1, ..Accounts::default() };
         let letters = ([("trap".into(), 2), ("quarantined".into(), 1)].into(), 0);
-        let source = |codes: &[(&'static str, u64)]| Counts {
-            qos0: 1,
-            rejected: codes.iter().copied().collect(),
-            ..Counts::default()
-        };
-        let sources = [source(&[("too-large", 1), ("bad-json", 2)]), source(&[("bad-json", 5)])];
-        let found = losses(&accounts, &letters, &sources);
+        let rejected = [("too-large".into(), 1), ("bad-json".into(), 7)].into();
+        let source = || Counts { qos0: 1, ..Counts::default() };
+        let found = losses(&Counted { accounts, rejected }, &letters, &[source(), source()]);
         let found: Vec<(&str, u64)> = found.iter().map(|(cause, count)| (&**cause, *count)).collect();
         assert_eq!(
             found,

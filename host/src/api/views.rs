@@ -130,7 +130,7 @@ impl Views for Doors {
                 "held": held,
                 "hidden-state": self.live.hidden_state(None),
                 "store": serde_json::to_value(&stat).map_err(|error| Error::Failed(error.to_string()))?,
-                "limits": limits(),
+                "limits": limits(&self.retention),
             }))
         })
     }
@@ -194,15 +194,29 @@ pub(crate) fn describe(device: &Device) -> Json {
 }
 
 /// Every limit by its name, with value, unit and reason.
-pub(crate) fn limits() -> Json {
-    let shown =
-        |limit: limits::Limit| (limit.name, json!({"value": limit.value, "unit": limit.unit, "reason": limit.reason}));
+pub(crate) fn limits(set: &config::Retention) -> Json {
+    let shown = |limit: limits::Limit| {
+        let value = match &*limit.name {
+            "duplicate-age" => set.duplicates_age.to_string(),
+            "duplicates" => set.duplicates_count.to_string(),
+            _ => limit.value,
+        };
+        (limit.name, json!({"value": value, "unit": limit.unit, "reason": limit.reason}))
+    };
     Json::Object(limits::all().into_iter().map(shown).collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_that_the_operator_set_is_shown_as_set() {
+        let host = config::Host::parse("[retention]\nduplicates = { age = \"2h\", count = 7 }", "f", "".as_ref());
+        let shown = limits(&host.expect("a host").retention);
+        assert_eq!((&shown["duplicate-age"]["value"], &shown["duplicates"]["value"]), (&json!("2h"), &json!("7")));
+        assert_eq!(shown["payload-bytes"]["value"], "262144");
+    }
 
     #[test]
     fn an_outbox_alarms_when_nine_tenths_of_it_are_full() {

@@ -85,6 +85,7 @@ impl App {
         past.give_to(&mut engine)?;
         engine.state_fits()?;
         engine.sample(engine::Sampler::share(installation.host.sampler));
+        engine.remember_own_ids(own_ids(&installation.host.retention));
 
         let filters = installation::message_filters(loaded.iter().map(|loaded| &loaded.spec));
         let map = ingest::devices::Shared::new(DeviceMap::new((*devices).clone(), filters.clone()));
@@ -154,6 +155,7 @@ impl App {
             statuses: sources.statuses(),
             pipeline: pipeline.clone(),
             sending: sending.clone(),
+            retention: installation.host.retention,
             clock,
             began,
         };
@@ -206,6 +208,10 @@ fn store_options(host: &config::Host) -> store::Options {
             decisions_age: host.retention.decisions_age,
         },
     }
+}
+
+fn own_ids(retention: &config::Retention) -> engine::OwnIds {
+    engine::OwnIds { age: retention.duplicates_age, count: retention.duplicates_count }
 }
 
 fn put_now(inlet: &Inlet, delivery: Delivery) {

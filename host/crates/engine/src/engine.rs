@@ -14,6 +14,7 @@ use crate::hidden::Sampler;
 use crate::partition::Partition;
 use crate::plan::{Plan, Setup, SetupError};
 use crate::rows::RowError;
+use crate::seen::OwnIds;
 use crate::turn::{Persistence, Turn};
 use crate::twin::Twin;
 
@@ -100,6 +101,18 @@ impl Engine {
     /// Which steps are run again on fresh instances from now on, to find rules that keep something in their memory.
     pub fn sample(&mut self, sampler: Sampler) {
         self.partitions.iter_mut().for_each(|partition| partition.sampler = sampler);
+    }
+
+    /// How long and how many of the sources' own ids are remembered from now on. No replay depends on it: a duplicate is
+    /// in no journal.
+    pub fn remember_own_ids(&mut self, limits: OwnIds) {
+        self.partitions.iter_mut().for_each(|partition| partition.seen.limit(limits));
+    }
+
+    /// Counts what came in and can never become an input, by the code of its reason. One partition keeps the counts of
+    /// all sources, as most of it belongs to no device.
+    pub fn reject(&mut self, code: &str) {
+        self.partitions[0].reject(code);
     }
 
     /// The configuration in force, as the journal names it.

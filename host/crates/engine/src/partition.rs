@@ -22,7 +22,7 @@ use crate::plan::Plan;
 use crate::published::Published;
 use crate::quarantine::Standings;
 use crate::rows::{self, DeploymentRow, PartitionRow};
-use crate::seen::Seen;
+use crate::seen::{OwnIds, Seen};
 use crate::step::Wake;
 use crate::timers::{Place, Timers};
 use crate::trace::Trace;
@@ -73,6 +73,8 @@ pub(crate) struct Partition {
     /// Effects that the input being handled has caused.
     pub(crate) caused: u32,
     pub(crate) accounts: Accounts,
+    /// By the code of its reason.
+    pub(crate) rejected: BTreeMap<Name, u64>,
     pub(crate) record: Record,
     pub(crate) persistence: Persistence,
     pub(crate) sampler: Sampler,
@@ -135,12 +137,13 @@ impl Partition {
             published: BTreeMap::new(),
             flights: Flights::default(),
             notified: Notified::default(),
-            seen: Seen::default(),
+            seen: Seen::new(OwnIds::default()),
             deployments: Vec::new(),
             queue: VecDeque::new(),
             transfers: Vec::new(),
             caused: 0,
             accounts: Accounts::default(),
+            rejected: BTreeMap::new(),
             record: Record::default(),
             persistence,
             sampler: Sampler::default(),
@@ -173,6 +176,13 @@ impl Partition {
         }
         self.handle(input, now);
         true
+    }
+
+    pub(crate) fn reject(&mut self, code: &str) {
+        self.accounts.received += 1;
+        self.accounts.rejected += 1;
+        *self.rejected.entry(code.into()).or_default() += 1;
+        self.record.touched = true;
     }
 
     /// Handles an input that the journal holds: it was no duplicate when it was taken.
@@ -371,6 +381,7 @@ impl Partition {
                 checkpoint: self.checkpoint,
                 wall: self.wall,
                 catching_up: !self.caught_up,
+                rejected: self.rejected.clone(),
             };
             self.record.change(Table::Partition, Box::from(&b"partition"[..]), Some(rows::encode(&row)));
         }

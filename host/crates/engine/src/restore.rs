@@ -39,6 +39,7 @@ impl Partition {
                     self.checkpoint_due = row.checkpoint.0 == sequence;
                     self.wall = row.wall;
                     self.caught_up = !row.catching_up;
+                    self.rejected = row.rejected;
                 }
                 Table::Twin => {
                     let twin: crate::twin::Twin = decode("twin", value)?;

@@ -4,8 +4,9 @@
 //! big-endian, and stand last. Values are MessagePack arrays: a field is added at the end, with a serde default.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
-use model::{ConfigurationDigest, DeviceNo, Instant};
+use model::{ConfigurationDigest, DeviceNo, Instant, Name};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::accounts::Accounts;
@@ -29,6 +30,9 @@ pub struct PartitionRow {
     /// The sources still deliver what waited while the host was down.
     #[serde(default)]
     pub catching_up: bool,
+    /// What can never become an input, by the code of its reason.
+    #[serde(default)]
+    pub rejected: BTreeMap<Name, u64>,
 }
 
 /// A row of [`store::Table::Trigger`].

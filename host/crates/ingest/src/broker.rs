@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::inlet::{Delivery, Inlet, Ticket};
+use crate::inlet::{Inlet, Ticket};
 use crate::intake::{Arrived, Intake};
 use crate::status::Status;
 
@@ -145,10 +145,7 @@ impl Broker {
                 sent: None,
             });
             self.status.count_taken(&taken);
-            if taken.inputs.is_empty() {
-                continue;
-            }
-            let delivery = Delivery { inputs: taken.inputs, bytes: taken.bytes, ticket: Ticket::none() };
+            let Ok(delivery) = taken.delivery(Ticket::none()) else { continue };
             if self.inlet.put(delivery).await.is_err() {
                 break;
             }

@@ -21,6 +21,8 @@ const COMMIT_LONGEST: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Delivery {
     pub inputs: Vec<Input>,
+    /// Reason codes of what else it held and can never become an input.
+    pub rejected: Vec<&'static str>,
     /// What it counts against the inlet's bound and a turn's: the payload and [`crate::intake::DELIVERY_OVERHEAD`].
     pub bytes: usize,
     pub ticket: Ticket,
@@ -314,7 +316,7 @@ mod tests {
             attributes: Vec::new(),
             redelivery: None,
         };
-        Delivery { inputs: vec![input], bytes, ticket: Ticket::none() }
+        Delivery { inputs: vec![input], rejected: Vec::new(), bytes, ticket: Ticket::none() }
     }
 
     fn ids(taken: &[Delivery]) -> Vec<&str> {
@@ -339,6 +341,16 @@ mod tests {
         }
         assert_eq!(ids(&outlet.take(2, 1000, SOON)), ["a", "b"]);
         assert_eq!(ids(&outlet.take(2, 10, SOON)), ["c"]);
+    }
+
+    #[test]
+    fn a_turn_takes_its_bytes_and_not_one_more() {
+        let (inlet, outlet) = channel(2 * limits::TURN_BYTES);
+        for (name, bytes) in [("a", limits::TURN_BYTES - 1), ("b", 1), ("c", 1)] {
+            inlet.try_put(delivery(name, bytes)).expect("room");
+        }
+        assert_eq!(ids(&outlet.take(limits::TURN_INPUTS, limits::TURN_BYTES, SOON)), ["a", "b"]);
+        assert_eq!(ids(&outlet.take(limits::TURN_INPUTS, limits::TURN_BYTES, SOON)), ["c"]);
     }
 
     #[test]

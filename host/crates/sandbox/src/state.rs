@@ -100,3 +100,18 @@ impl State {
 fn weight(fields: &[(Name, Value)]) -> usize {
     fields.iter().map(|(name, value)| name.len() + value.weight()).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_call_costs_its_price_and_that_of_each_byte() {
+        let mut state = State::new(0, None);
+        state.budget = limits::HOST_CALL_FUEL + 100 * limits::HOST_CALL_FUEL_PER_BYTE;
+        assert!(matches!(state.call(100), Err(Refused::Starting)), "it is within its fuel");
+        assert_eq!(state.spent, state.budget);
+        state.spent = 0;
+        assert!(matches!(state.call(101), Err(Refused::Fuel)));
+    }
+}

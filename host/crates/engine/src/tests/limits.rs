@@ -4,6 +4,7 @@ use model::limits;
 
 use super::effects::command_rule;
 use super::*;
+use crate::rows;
 
 impl Bench {
     fn read_at(&mut self, received: Instant, occurred: Instant) -> &mut Self {
@@ -22,6 +23,26 @@ fn what_is_older_by_the_lateness_is_out_of_order_and_by_more_is_late() {
     assert_eq!(counted(&bench), (1, 0));
     bench.read_at(minute(32), minute(30).before(Span(limits::LATENESS.0 + 1)));
     assert_eq!(counted(&bench), (1, 1));
+}
+
+#[test]
+fn what_can_never_become_an_input_is_counted_by_its_reason_also_after_a_restart() {
+    let deployments = || vec![(deployment("d", vec![each_reading()]), tell as Rule)];
+    let mut bench = Bench::new(1, deployments());
+    let reject = |bench: &mut Bench, code: &str| {
+        bench.engine.reject(code);
+        bench.collect();
+        let accounts = bench.engine.accounts();
+        (accounts.received, accounts.rejected)
+    };
+    assert_eq!(reject(&mut bench, "too-deep"), (1, 1));
+    assert_eq!(reject(&mut bench, "not-utf8"), (2, 2));
+    bench.crash_into(setup(1, deployments()));
+    assert_eq!(reject(&mut bench, "too-deep"), (3, 3));
+    let commit = bench.turns.last().and_then(|turn| turn.commits.last()).expect("a count is kept");
+    let value = commit.changes[0].value.as_ref().expect("a row");
+    let row: rows::PartitionRow = rows::decode("partition", value).expect("the partition's row");
+    assert_eq!(row.rejected, [("not-utf8".into(), 1), ("too-deep".into(), 2)].into());
 }
 
 #[test]

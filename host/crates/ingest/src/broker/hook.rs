@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::OWN_CLIENTS;
 use super::tap::Again;
-use crate::inlet::{Delivery, Inlet, Ticket};
+use crate::inlet::{Inlet, Ticket};
 use crate::intake::{Arrived, Intake, digest};
 use crate::status::{Counter, Status};
 
@@ -90,10 +90,7 @@ impl Hook {
     async fn put(&self, arrived: &Arrived<'_>, ticket: Ticket) -> bool {
         let taken = self.intake.take(arrived);
         self.status.count_taken(&taken);
-        if taken.inputs.is_empty() {
-            return false;
-        }
-        let delivery = Delivery { inputs: taken.inputs, bytes: taken.bytes, ticket };
+        let Ok(delivery) = taken.delivery(ticket) else { return false };
         // When the engine has stopped, the ticket is dropped with the delivery, which says the same.
         let _ = self.inlet.put(delivery).await;
         true

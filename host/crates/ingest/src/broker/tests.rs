@@ -1,8 +1,7 @@
 //! Delivery by the embedded broker: what is promised over an external one is promised here.
 
 use super::*;
-use crate::Outlet;
-use crate::inlet;
+use crate::inlet::{self, Delivery, Outlet};
 use crate::testing::device::Device;
 use crate::testing::packets::{Publish, connect_with};
 use crate::testing::{again, freshness, intake, payload, take_one};
@@ -163,12 +162,21 @@ async fn the_lowest_quality_of_service_is_taken_and_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_can_never_be_taken_is_acknowledged_and_counted() {
+async fn what_can_never_be_taken_is_acknowledged_once_it_is_counted() {
     let folder = folder();
-    let (broker, _outlet) = open(folder.path()).await;
+    let (broker, outlet) = open(folder.path()).await;
     let mut device = Device::connect(broker.address(), "probe", true).await;
-    device.publish("probes/1", 1, b"{\"temp\":").await;
-    device.publish("raw/a", 2, &vec![b'x'; model::limits::PAYLOAD_BYTES + 1]).await;
+    let large = vec![b'x'; model::limits::PAYLOAD_BYTES + 1];
+    let bad: [(&str, &[u8], &str); 2] =
+        [("probes/1", b"{\"temp\":", "malformed-json"), ("raw/a", &large, "payload-too-large")];
+    for (packet, (topic, payload, code)) in (1..).zip(bad) {
+        device.send(&Publish::qos1(topic, packet, payload).bytes()).await;
+        let delivery = take_one(&outlet);
+        assert_eq!((delivery.inputs.len(), &*delivery.rejected), (0, &[code][..]));
+        assert!(!device.has_answer().await);
+        delivery.ticket.acknowledge();
+        assert_eq!(device.puback().await, packet);
+    }
     let expected = [("malformed-json", 1), ("payload-too-large", 1)];
     assert_eq!(broker.status().counts().rejected, expected.into());
 }

@@ -240,6 +240,11 @@ async fn rejects(version: Version) {
     device.publish("probes/1", 4, "[".repeat(200).as_bytes()).await;
     device.publish("probes/1", 5, br#"{"temp":NaN,"ts":1651468440}"#).await;
     device.publish("raw/large", 6, &vec![b'x'; model::limits::PAYLOAD_BYTES]).await;
+    for code in ["payload-too-large", "malformed-json", "not-utf8", "too-deep"] {
+        let delivery = take_one(&outlet);
+        assert_eq!((delivery.inputs.len(), &*delivery.rejected), (0, &[code][..]));
+        delivery.ticket.acknowledge();
+    }
     let probe = take_one(&outlet);
     assert_eq!(freshness(&probe), Some(model::Freshness::Live));
     assert_eq!(payload(&take_one(&outlet)).len(), model::limits::PAYLOAD_BYTES);
