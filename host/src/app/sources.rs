@@ -110,6 +110,7 @@ fn mqtt_options(host: &Host, server: &Server, subscribe: Vec<Name>) -> mqtt::Opt
         },
         client_id: Name::from(format!("pointsman-{}-{}-in", host.name, server.name)),
         subscribe,
+        subscribed: Some(host.data.join("subscribed").join(&*server.name).with_extension("json")),
         credentials: server.credentials.as_ref().map(|credentials| mqtt::Credentials {
             user: credentials.user.to_string(),
             password: credentials.password.reveal().to_owned(),

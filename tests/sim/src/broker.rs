@@ -253,6 +253,11 @@ impl Link for Client {
         true
     }
 
+    fn unsubscribe(&mut self, _filter: &Name) -> bool {
+        // It has one session, which hears everything.
+        true
+    }
+
     fn acker(&self) -> Acker {
         Acker { broker: self.broker.clone(), connection: self.connection.clone() }
     }

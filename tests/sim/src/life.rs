@@ -172,6 +172,7 @@ fn mqtt_options() -> Options {
         version: Version::V5,
         client_id: Name::from("sim-in"),
         subscribe: vec![Name::from("world/+")],
+        subscribed: None,
         credentials: None,
         tls: ingest::mqtt::Tls::default(),
     }

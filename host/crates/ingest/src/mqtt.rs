@@ -2,12 +2,14 @@
 
 mod acks;
 mod driver;
+mod filters;
 pub mod link;
 mod tls;
 mod v3;
 mod v5;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use model::Name;
@@ -48,8 +50,10 @@ pub struct Options {
     pub version: Version,
     /// Stable over restarts: the broker keeps the session under it.
     pub client_id: Name,
-    /// Topic filters, subscribed at QoS 1.
+    /// Topic filters to hear, at QoS 1. Those that overlap are subscribed as one that covers them.
     pub subscribe: Vec<Name>,
+    /// Where it is noted what the broker's session holds, so that filters of an older configuration are taken back.
+    pub subscribed: Option<PathBuf>,
     pub credentials: Option<Credentials>,
     /// Only used where the address says so.
     pub tls: Tls,
@@ -82,7 +86,8 @@ impl Connection {
     }
 
     /// [`Connection::start`] over any link.
-    pub fn over(link: impl link::Link, options: Options, intake: Intake, inlet: Inlet) -> Self {
+    pub fn over(link: impl link::Link, mut options: Options, intake: Intake, inlet: Inlet) -> Self {
+        options.subscribe = filters::disjoint(options.subscribe);
         let (status, stop) = (Status::default(), Arc::new(Notify::new()));
         let world = driver::World { intake, inlet, status: status.clone(), stop: stop.clone() };
         let task = tokio::spawn(driver::run(link, options, world));

@@ -71,7 +71,7 @@ static SERVER: Shape = Shape {
             "subscribe",
             Kind::List(&Kind::Text(Form::Filter)),
             "[]",
-            "filters beside the topics of declared devices",
+            "filters beside the topics of declared devices; of all that overlap one is subscribed that covers them",
         ),
         optional("credentials", Kind::Table(&CREDENTIALS), "how the host identifies itself"),
         optional(

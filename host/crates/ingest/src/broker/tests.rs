@@ -1,10 +1,12 @@
 //! Delivery by the embedded broker: what is promised over an external one is promised here.
 
 use super::*;
+use crate::Ids;
+use crate::devices::Shared;
 use crate::inlet::{self, Delivery, Outlet};
 use crate::testing::device::Device;
 use crate::testing::packets::{Publish, connect_with};
-use crate::testing::{again, freshness, intake, payload, take_one};
+use crate::testing::{again, freshness, intake, map, payload, probe, take_one};
 
 const ROOM: usize = 1 << 20;
 
@@ -98,6 +100,25 @@ async fn equal_payloads_are_separate_messages() {
         delivery.ticket.acknowledge();
         assert_eq!(device.puback().await, 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_that_several_filters_match_is_one_message() {
+    let folder = folder();
+    let (inlet, outlet) = inlet::channel(ROOM);
+    let options = Options { listen: "127.0.0.1:0".parse().expect("an address"), folder: folder.path().join("broker") };
+    let map = map([probe(1, "probe-1", "raw/a"), probe(2, "probe-2", "raw/+")], &["raw/#", "raw/a", "+/a"]);
+    let intake = Intake::new(Ids::new("broker".into(), 1), Shared::new(map));
+    let broker = Broker::start(options, intake, inlet).await.expect("it starts");
+    let mut device = Device::connect(broker.address(), "probe", true).await;
+    device.send(&Publish::qos1("raw/a", 1, b"{\"temp\":1}").bytes()).await;
+    let delivery = take_one(&outlet);
+    let kinds: Vec<_> = delivery.inputs.iter().map(|input| (input.body.kind(), input.body.device())).collect();
+    let device_of = |n| Some(model::DeviceNo(n));
+    assert_eq!(kinds, [("observation", device_of(1)), ("observation", device_of(2)), ("message", None)]);
+    delivery.ticket.acknowledge();
+    assert_eq!(device.puback().await, 1);
+    expect_next(&mut device, &outlet, "nothing between").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

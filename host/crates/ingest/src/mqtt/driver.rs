@@ -5,15 +5,17 @@
 //! blocks: when the inlet is full the connection is dropped until it has drained, and the broker, which has no
 //! acknowledgement, sends again. That is the only back-pressure that every broker understands.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::Id;
 use model::input::HostEvent;
+use model::{Id, Name};
 use tokio::sync::Notify;
 
 use super::Options;
 use super::acks::Acks;
+use super::filters;
 use super::link::{Happening, Incoming, KEEP_ALIVE, Link};
 use crate::inlet::{Delivery, Inlet, PutError, Ticket};
 use crate::intake::{Arrived, DELIVERY_OVERHEAD, Intake, Taken};
@@ -26,6 +28,8 @@ const WAIT_FIRST: Duration = Duration::from_millis(100);
 const WAIT_DOUBLINGS: u32 = 8;
 /// Doublings kept over a connection that did nothing yet: a broker that accepts and hangs up is not hammered.
 const WAIT_DOUBLINGS_UNPROVEN: u32 = 4;
+/// Why a connection is renewed that takes no request.
+const TOO_MANY: &str = "too many requests wait";
 
 /// What the driver works with.
 pub(super) struct World {
@@ -42,6 +46,10 @@ struct Driver<L: Link> {
     world: World,
     /// The broker has answered our subscription in the session that lives now.
     subscribed: bool,
+    /// Filters that the session may hold and that are wanted no longer: an older configuration's.
+    stale: BTreeSet<Name>,
+    /// Answers still to come before all of them are taken back.
+    unsubscribing: usize,
     /// There was a session before, in this run or an earlier one: a new one means that it was forgotten.
     had_session: bool,
     /// A lost session is still to be told to the engine.
@@ -71,6 +79,8 @@ pub(super) async fn run<L: Link>(link: L, options: Options, world: World) {
         options,
         world,
         subscribed: false,
+        stale: BTreeSet::new(),
+        unsubscribing: 0,
         had_session,
         announce_loss: false,
         attempts: 0,
@@ -135,10 +145,20 @@ impl<L: Link> Driver<L> {
                 if !refused.is_empty() {
                     tracing::warn!(?refused, "the broker refused subscriptions");
                 }
+                let complete = refused.is_empty();
                 self.world.status.change(|state| {
                     state.connected = true;
                     state.refused_filters = refused;
                 });
+                // Taken back only now: a topic of both an old and a new filter is heard twice rather than not at all.
+                if complete { self.unsubscribe() } else { Next::Go }
+            }
+            Happening::Unsubscribed => {
+                self.unsubscribing = self.unsubscribing.saturating_sub(1);
+                if self.unsubscribing == 0 {
+                    self.stale.clear();
+                    self.note_subscribed();
+                }
                 Next::Go
             }
             Happening::Alive => {
@@ -157,17 +177,45 @@ impl<L: Link> Driver<L> {
         }
         self.had_session = true;
         // Also where a session lives: its filters may be those of an older configuration.
-        let wanted = (!session_present || !self.subscribed) && !self.options.subscribe.is_empty();
+        let wanted = !session_present || !self.subscribed || !self.stale.is_empty();
         self.subscribed &= session_present;
         self.world.status.change(|state| {
             // What a broker gets before it knows our filters, it does not keep for us.
-            state.connected = !wanted;
+            state.connected = !wanted || self.options.subscribe.is_empty();
             state.last_error = None;
         });
-        if wanted && !self.link.subscribe(&self.options.subscribe) {
-            return Next::Renew("too many requests wait".into());
+        if wanted && let Next::Renew(why) = self.subscribe() {
+            return Next::Renew(why);
         }
         self.announce()
+    }
+
+    fn subscribe(&mut self) -> Next {
+        if let Some(file) = &self.options.subscribed {
+            self.stale = filters::remembered(file);
+            self.stale.retain(|filter| !self.options.subscribe.contains(filter));
+            // Noted before it is asked for: this may be the last that we do.
+            self.note_subscribed();
+        }
+        if self.options.subscribe.is_empty() {
+            return self.unsubscribe();
+        }
+        if self.link.subscribe(&self.options.subscribe) { Next::Go } else { Next::Renew(TOO_MANY.into()) }
+    }
+
+    fn unsubscribe(&mut self) -> Next {
+        self.unsubscribing = self.stale.len();
+        if self.stale.iter().all(|filter| self.link.unsubscribe(filter)) {
+            Next::Go
+        } else {
+            Next::Renew(TOO_MANY.into())
+        }
+    }
+
+    fn note_subscribed(&self) {
+        if let Some(file) = &self.options.subscribed {
+            filters::remember(file, self.options.subscribe.iter().chain(&self.stale));
+        }
     }
 
     /// Tells the engine that a session was lost, in front of the messages that follow.

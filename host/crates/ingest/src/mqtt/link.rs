@@ -33,6 +33,9 @@ pub trait Link: Send + 'static {
     /// Asks for the filters at QoS 1; false when too many requests wait.
     fn subscribe(&mut self, filters: &[Name]) -> bool;
 
+    /// Takes one filter back; false when too many requests wait.
+    fn unsubscribe(&mut self, filter: &Name) -> bool;
+
     fn acker(&self) -> Self::Acker;
 }
 
@@ -51,6 +54,8 @@ pub enum Happening {
     Message(Incoming),
     /// The answer to a subscription: for each filter whether it was granted.
     Subscribed(Vec<bool>),
+    /// One filter was taken back, or was not there.
+    Unsubscribed,
     /// The broker has shown that it is there.
     Alive,
     Other,

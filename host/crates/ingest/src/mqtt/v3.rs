@@ -68,6 +68,10 @@ impl link::Link for Link {
         self.client.try_subscribe_many(filters.iter().map(filter)).is_ok()
     }
 
+    fn unsubscribe(&mut self, filter: &Name) -> bool {
+        self.client.try_unsubscribe(&**filter).is_ok()
+    }
+
     fn acker(&self) -> AsyncClient {
         self.client.clone()
     }
@@ -94,6 +98,7 @@ fn happening(packet: Packet) -> Happening {
             let granted = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(_));
             Happening::Subscribed(answer.return_codes.iter().map(granted).collect())
         }
+        Packet::UnsubAck(_) => Happening::Unsubscribed,
         Packet::PingResp => Happening::Alive,
         _ => Happening::Other,
     }

@@ -17,6 +17,7 @@ fn options(broker: &Mosquitto, version: Version) -> Options {
         version,
         client_id: "pointsman-test-in".into(),
         subscribe: vec!["raw/#".into(), "probes/#".into()],
+        subscribed: None,
         credentials: None,
         tls: Tls::default(),
     }
@@ -89,6 +90,8 @@ both! {
     a_dropped_ticket_brings_the_message_again => renews_for_a_dropped_ticket;
     what_can_never_be_taken_is_counted_and_acknowledged => rejects;
     both_sides_prove_themselves_by_certificates => uses_certificates;
+    a_message_that_several_filters_match_comes_once => hears_once;
+    filters_of_an_older_configuration_are_taken_back => takes_back;
 }
 
 async fn redelivers(version: Version) {
@@ -252,6 +255,67 @@ async fn rejects(version: Version) {
     let expected = [("malformed-json", 1), ("not-utf8", 1), ("payload-too-large", 1), ("too-deep", 1)];
     assert_eq!(counts.rejected, expected.into());
     assert_eq!(counts.bad_values, 1);
+}
+
+/// The payloads on their way, up to and without one that is published now.
+async fn payloads_until(broker: &Mosquitto, outlet: &Outlet, marker: &str) -> Vec<String> {
+    publish(broker, &[marker]).await;
+    let mut seen = Vec::new();
+    loop {
+        let delivery = take_one(outlet);
+        let text = payload(&delivery);
+        delivery.ticket.acknowledge();
+        if text == marker {
+            return seen;
+        }
+        seen.push(text);
+    }
+}
+
+async fn hears_once(version: Version) {
+    let broker = Mosquitto::open().await;
+    let (inlet, outlet) = inlet::channel(ROOM);
+    let subscribe = ["raw/#", "raw/a", "raw/+/c", "raw/b/+", "probes/1", "probes/+"].map(model::Name::from).to_vec();
+    let options = Options { subscribe, ..options(&broker, version) };
+    let _connection = Connection::start(options, intake("shop"), inlet).expect("it starts");
+    ready(&broker, &outlet).await;
+    let mut device = Device::connect(broker.address(), "device", true).await;
+    device.publish("raw/b/c", 1, b"one").await;
+    device.publish("raw/a", 2, b"two").await;
+    device.publish("probes/1", 3, b"{\"temp\":3}").await;
+    let seen = payloads_until(&broker, &outlet, "end").await;
+    assert_eq!(seen.len(), 3, "{seen:?}");
+    assert_eq!(seen[..2], ["one", "two"]);
+}
+
+async fn takes_back(version: Version) {
+    let broker = Mosquitto::open().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("subscribed/shop.json");
+    let with = |filters: &[&str]| {
+        let (inlet, outlet) = inlet::channel(ROOM);
+        let subscribe = filters.iter().map(|filter| model::Name::from(*filter)).collect();
+        let options = Options { subscribe, subscribed: Some(file.clone()), ..options(&broker, version) };
+        (Connection::start(options, intake("shop"), inlet).expect("it starts"), outlet)
+    };
+    let noted = |filters: &str| {
+        let (file, filters) = (file.clone(), filters.to_owned());
+        let noted = async move {
+            while std::fs::read_to_string(&file).unwrap_or_default() != filters {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        async { tokio::time::timeout(PATIENCE, noted).await.expect("it is noted in time") }
+    };
+    let (connection, outlet) = with(&["raw/a", "raw/ready", "raw/old"]);
+    ready(&broker, &outlet).await;
+    connection.stop().await;
+
+    let (_connection, outlet) = with(&["raw/+"]);
+    noted(r#"["raw/+"]"#).await;
+    ready(&broker, &outlet).await;
+    publish(&broker, &["one"]).await;
+    assert_eq!(payloads_until(&broker, &outlet, "end").await, ["one"]);
 }
 
 async fn uses_certificates(version: Version) {
