@@ -122,8 +122,8 @@ impl App {
         let (pipeline, engine) = pipeline.start().context("failed to start the engine's thread")?;
         discovery.connect(pipeline.clone());
 
-        let sources = sources::Sources::start(&installation, &filters, &broker_data, intake, &inlet).await?;
-        sources.seed(&reader, &live.devices()).await;
+        let mut sources = sources::Sources::start(&installation, &filters, &broker_data, intake, &inlet).await?;
+        sources.open(&reader, &live.devices()).await;
         let sinks = sinks::build(&installation, sources.broker_address(), &live)?;
         let now = Arc::clone(&clock);
         let (dispatcher, sending) = Dispatcher::new(delivery::Options {

@@ -50,13 +50,13 @@ impl Sources {
         Ok(Self { broker, connections })
     }
 
-    /// Takes what the embedded broker retains of devices that were never heard.
-    pub(crate) async fn seed(&self, reader: &Reader, devices: &Devices) {
-        let Some(broker) = &self.broker else { return };
+    /// Lets devices into the embedded broker, once what it retains of those that were never heard has been taken.
+    pub(crate) async fn open(&mut self, reader: &Reader, devices: &Devices) {
+        let Some(broker) = &mut self.broker else { return };
         let unknown =
             devices.iter().filter(|device| host::outward::twin(reader, device.number).is_ok_and(|twin| twin.is_none()));
         let topics: BTreeSet<Name> = unknown.filter_map(|device| Some(device.source.as_ref()?.topic.clone())).collect();
-        let taken = broker.seed(|topic| topics.contains(topic)).await;
+        let taken = broker.open(|topic| topics.contains(topic)).await;
         tracing::debug!(taken, "retained messages of devices that were never heard");
     }
 

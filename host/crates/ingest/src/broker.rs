@@ -2,6 +2,7 @@
 //!
 //! What it lacks beside a full broker is in `broker/README.md`.
 
+mod connections;
 mod hook;
 mod tap;
 
@@ -66,6 +67,8 @@ pub struct Broker {
     inlet: Inlet,
     router: Arc<MessageRouter>,
     shutdown: BrokerShutdownHandle,
+    /// Lets devices in.
+    open_tap: Option<oneshot::Sender<()>>,
     stop_tap: oneshot::Sender<()>,
     tap: JoinHandle<()>,
     cut_off: watch::Sender<bool>,
@@ -73,7 +76,7 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// Starts it on the runtime that it is called on, and waits until it accepts connections.
+    /// Starts it on the runtime that it is called on. Devices that connect wait until it is opened.
     ///
     /// # Errors
     /// [`StartError`].
@@ -85,15 +88,16 @@ impl Broker {
         let listener = TcpListener::bind(options.listen).await.map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
 
-        let (status, again) = (Status::default(), Arc::new(tap::Again::default()));
+        let (status, connections) = (Status::default(), Arc::<connections::Connections>::default());
         let (cut_off, is_cut_off) = watch::channel(false);
-        let hook = hook::Hook::new(intake.clone(), inlet.clone(), status.clone(), again.clone(), is_cut_off);
+        let hook = hook::Hook::new(intake.clone(), inlet.clone(), status.clone(), connections.clone(), is_cut_off);
         let broken = |error: &dyn std::fmt::Display| StartError::Broker {
             folder: options.folder.clone(),
             reason: error.to_string(),
         };
         let config = config(&options, Arc::new(hook));
-        let mut broker = MqttBroker::with_config(config).await.map_err(|error| broken(&error))?;
+        let broker = MqttBroker::with_config(config).await.map_err(|error| broken(&error))?;
+        let mut broker = broker.with_auth_provider(Arc::new(connections::Admission(connections.clone())));
         let inner = broker.local_addr().ok_or_else(|| broken(&"it has no address"))?;
         let (shutdown, router, mut ready) = (broker.shutdown_handle(), broker.router(), broker.ready_receiver());
         let failed = status.clone();
@@ -109,9 +113,14 @@ impl Broker {
             return Err(StartError::Broker { folder: options.folder, reason });
         }
         let (stop_tap, stop) = oneshot::channel();
-        let tap = tokio::spawn(tap::run(listener, inner, again, stop));
-        status.change(|state| state.connected = true);
-        Ok(Self { address, status, intake, inlet, router, shutdown, stop_tap, tap, cut_off, task })
+        let (open_tap, opened) = oneshot::channel();
+        let tap = tokio::spawn(async move {
+            if opened.await.is_ok() {
+                tap::run(listener, inner, connections, stop).await;
+            }
+        });
+        let open_tap = Some(open_tap);
+        Ok(Self { address, status, intake, inlet, router, shutdown, open_tap, stop_tap, tap, cut_off, task })
     }
 
     /// Where it listens.
@@ -125,11 +134,22 @@ impl Broker {
         &self.status
     }
 
-    /// Takes retained messages as snapshots: those of availability topics, and of each topic that `wanted` names, such
-    /// as those of devices that have no twin yet. Others are known already, for the hook took them when they came.
+    /// Lets devices in, once it has taken retained messages as snapshots: those of availability topics, and of each
+    /// topic that `wanted` names, such as those of devices that have no twin yet. Others are known already, for the hook
+    /// took them when they came; and what it takes from now on is newer than any of these.
     ///
     /// Waits for room in the inlet; answers how many messages it took.
-    pub async fn seed(&self, wanted: impl Fn(&str) -> bool + Send) -> usize {
+    pub async fn open(&mut self, wanted: impl Fn(&str) -> bool + Send) -> usize {
+        let count = self.seed(wanted).await;
+        if let Some(open_tap) = self.open_tap.take() {
+            // A tap that has ended serves nobody any more, which the status says.
+            let _ = open_tap.send(());
+            self.status.change(|state| state.connected = true);
+        }
+        count
+    }
+
+    async fn seed(&self, wanted: impl Fn(&str) -> bool + Send) -> usize {
         let announcements = self.intake.map().current().availability_topics();
         let mut count = 0;
         for publish in self.router.get_retained_messages("#").await {
@@ -156,6 +176,7 @@ impl Broker {
 
     /// Ends all connections. What was not committed has had no PUBACK and comes again.
     pub async fn stop(self) {
+        drop(self.open_tap);
         // The tap may have ended by itself; then there is nobody to ask.
         let _ = self.stop_tap.send(());
         // A panic of the task has been reported by the runtime already.

@@ -2,19 +2,17 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use model::Name;
 use mqtt5::QoS;
 use mqtt5::broker::events::{
     BrokerEventHandler, ClientConnectEvent, ClientDisconnectEvent, ClientPublishEvent, PublishAction, RetainedSetEvent,
 };
-use rustc_hash::FxHashMap;
 use tokio::sync::{oneshot, watch};
 
 use super::OWN_CLIENTS;
-use super::tap::Again;
+use super::connections::{Connections, Will};
 use crate::inlet::{Inlet, Ticket};
 use crate::intake::{Arrived, Intake, digest};
 use crate::status::{Counter, Status};
@@ -23,20 +21,9 @@ pub(super) struct Hook {
     intake: Intake,
     inlet: Inlet,
     status: Status,
-    again: Arc<Again>,
+    connections: Arc<Connections>,
     /// Set when no device's connection is left, so that nothing is acknowledged any more.
     cut_off: watch::Receiver<bool>,
-    /// Wills that are not retained, by client. The broker sends them past this hook; retained ones are seen when they
-    /// are stored.
-    wills: Mutex<FxHashMap<Arc<str>, Will>>,
-    /// Retained publishes that the hook has taken and the broker has not yet stored, by digest: the store of any other
-    /// is a will.
-    storing: Mutex<FxHashMap<u64, u32>>,
-}
-
-struct Will {
-    topic: Arc<str>,
-    payload: Bytes,
 }
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -46,10 +33,10 @@ impl Hook {
         intake: Intake,
         inlet: Inlet,
         status: Status,
-        again: Arc<Again>,
+        connections: Arc<Connections>,
         cut_off: watch::Receiver<bool>,
     ) -> Self {
-        Self { intake, inlet, status, again, cut_off, wills: Mutex::default(), storing: Mutex::default() }
+        Self { intake, inlet, status, connections, cut_off }
     }
 
     /// Returns when the message is committed, or at once where no sender waits for that: returning is what sends the
@@ -57,7 +44,7 @@ impl Hook {
     async fn take(&self, event: ClientPublishEvent) {
         let packet = event.packet_id.filter(|_| event.qos != QoS::AtMostOnce);
         let session = Name::from(&*event.client_id);
-        let sent = packet.map(|packet| (&session, packet, self.again.take(&session, packet)));
+        let sent = packet.map(|packet| (&session, packet, self.connections.is_again(packet)));
         self.status.count(Counter::Received, 1);
         match sent {
             Some((_, _, again)) => self.status.count(Counter::Redelivered, again.into()),
@@ -108,27 +95,6 @@ impl Hook {
         let arrived = Arrived { topic, payload, retained: false, content_type: None, sent: None };
         self.put(&arrived, Ticket::none()).await;
     }
-
-    fn wills(&self) -> MutexGuard<'_, FxHashMap<Arc<str>, Will>> {
-        self.wills.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note_storing(&self, topic: &str, payload: &[u8]) {
-        let mut storing = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
-        *storing.entry(digest([topic.as_bytes(), payload])).or_default() += 1;
-    }
-
-    /// Whether this is the store of a publish that the hook has seen.
-    fn was_seen(&self, topic: &str, payload: &[u8]) -> bool {
-        let mut storing = self.storing.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = digest([topic.as_bytes(), payload]);
-        let Some(count) = storing.get_mut(&key) else { return false };
-        *count -= 1;
-        if *count == 0 {
-            storing.remove(&key);
-        }
-        true
-    }
 }
 
 /// Not for the engine: the host's own publishes, and the broker's.
@@ -138,20 +104,19 @@ fn is_own(client: &str, topic: &str) -> bool {
 
 impl BrokerEventHandler for Hook {
     fn on_client_connect<'a>(&'a self, event: ClientConnectEvent) -> Answer<'a, ()> {
-        let mut wills = self.wills();
-        wills.remove(&event.client_id);
-        if let (Some(topic), Some(payload), Some(false)) = (event.will_topic, event.will_payload, event.will_retain)
-            && !is_own(&event.client_id, &topic)
-        {
-            wills.insert(event.client_id, Will { topic, payload });
-        }
-        Box::pin(async {})
+        let will = match (event.will_topic, event.will_payload, event.will_retain) {
+            (Some(topic), Some(payload), Some(retained)) => Some(Will { topic, payload, retained }),
+            _ => None,
+        };
+        Box::pin(async move {
+            self.connections.begin(will.filter(|will| !is_own(&event.client_id, &will.topic)));
+        })
     }
 
     fn on_client_publish<'a>(&'a self, event: ClientPublishEvent) -> Answer<'a, PublishAction> {
         Box::pin(async move {
             if event.retain {
-                self.note_storing(&event.topic, &event.payload);
+                self.connections.note_storing(digest([event.topic.as_bytes(), &event.payload]));
             }
             if !is_own(&event.client_id, &event.topic) {
                 self.take(event).await;
@@ -161,9 +126,10 @@ impl BrokerEventHandler for Hook {
     }
 
     fn on_client_disconnect<'a>(&'a self, event: ClientDisconnectEvent) -> Answer<'a, ()> {
-        let will = self.wills().remove(&event.client_id);
         Box::pin(async move {
-            if let Some(will) = will.filter(|_| event.unexpected) {
+            let will = self.connections.end().and_then(|served| served.will);
+            // A retained one is taken when it is stored.
+            if let Some(will) = will.filter(|will| event.unexpected && !will.retained) {
                 self.take_will(&will.topic, &will.payload).await;
             }
         })
@@ -171,7 +137,8 @@ impl BrokerEventHandler for Hook {
 
     fn on_retained_set<'a>(&'a self, event: RetainedSetEvent) -> Answer<'a, ()> {
         Box::pin(async move {
-            if !self.was_seen(&event.topic, &event.payload) && !event.topic.starts_with('$') {
+            let stored = digest([event.topic.as_bytes(), &event.payload]);
+            if self.connections.is_will(&event.topic, &event.payload, stored) && !event.topic.starts_with('$') {
                 self.take_will(&event.topic, &event.payload).await;
             }
         })

@@ -4,46 +4,33 @@
 //! not be told from a new one. Nothing is changed on the way.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use model::Name;
-use rustc_hash::FxHashSet;
 use tokio::io::{self, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use super::connections::{Connections, Marks};
+
 /// Read at a time from a device.
 const CHUNK: usize = 16 * 1024;
-/// Bytes of a CONNECT that are looked at to find the client id behind the properties; a longer one goes unmarked.
-const CONNECT_BYTES: usize = 128 * 1024;
 /// Wait after a failed accept, such as for want of file descriptors.
 const ACCEPT_AGAIN: std::time::Duration = std::time::Duration::from_millis(100);
 
-/// Publishes that carry the DUP flag and have not reached the hook yet, by client and packet identifier.
-#[derive(Default)]
-pub(super) struct Again(Mutex<FxHashSet<(Name, u16)>>);
-
-impl Again {
-    /// Whether this publish was marked; it is no longer.
-    pub(super) fn take(&self, client: &Name, packet: u16) -> bool {
-        let mut marks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        !marks.is_empty() && marks.remove(&(client.clone(), packet))
-    }
-
-    fn mark(&self, client: &Name, packet: u16) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((client.clone(), packet));
-    }
-}
-
 /// Accepts devices and connects each to the broker, until `stop` resolves. When it returns, no connection is left.
-pub(super) async fn run(listener: TcpListener, broker: SocketAddr, again: Arc<Again>, stop: oneshot::Receiver<()>) {
+pub(super) async fn run(
+    listener: TcpListener,
+    broker: SocketAddr,
+    noted: Arc<Connections>,
+    stop: oneshot::Receiver<()>,
+) {
     let mut connections = JoinSet::new();
     tokio::select! {
         // Either way, asked or abandoned, there is nothing more to serve.
         _ = stop => {}
-        () = accept(listener, broker, &again, &mut connections) => {}
+        () = accept(listener, broker, &noted, &mut connections) => {}
     }
     connections.shutdown().await;
 }
@@ -51,13 +38,13 @@ pub(super) async fn run(listener: TcpListener, broker: SocketAddr, again: Arc<Ag
 async fn accept(
     listener: TcpListener,
     broker: SocketAddr,
-    again: &Arc<Again>,
+    noted: &Arc<Connections>,
     connections: &mut JoinSet<io::Result<()>>,
 ) {
     loop {
         match listener.accept().await {
             Ok((device, _)) => {
-                connections.spawn(connect(device, broker, again.clone()));
+                connections.spawn(connect(device, broker, noted.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "failed to accept a connection");
@@ -69,13 +56,14 @@ async fn accept(
 }
 
 /// Passes bytes both ways until either side is done. Errors are the ordinary end of a device's connection.
-async fn connect(device: TcpStream, broker: SocketAddr, again: Arc<Again>) -> io::Result<()> {
+async fn connect(device: TcpStream, broker: SocketAddr, noted: Arc<Connections>) -> io::Result<()> {
     let broker = TcpStream::connect(broker).await?;
+    let tapped = noted.tap(broker.local_addr()?);
     device.set_nodelay(true)?;
     broker.set_nodelay(true)?;
     let (device_read, mut device_write) = device.into_split();
     let (mut broker_read, broker_write) = broker.into_split();
-    let up = pass_up(device_read, broker_write, &again);
+    let up = pass_up(device_read, broker_write, &tapped.marks);
     let down = io::copy(&mut broker_read, &mut device_write);
     tokio::pin!(up, down);
     tokio::select! {
@@ -86,7 +74,7 @@ async fn connect(device: TcpStream, broker: SocketAddr, again: Arc<Again>) -> io
 }
 
 /// Ends with the broker's side closed for writing, however the device's ended.
-async fn pass_up(mut device: OwnedReadHalf, mut broker: OwnedWriteHalf, again: &Again) -> io::Result<()> {
+async fn pass_up(mut device: OwnedReadHalf, mut broker: OwnedWriteHalf, marks: &Marks) -> io::Result<()> {
     let mut scanner = Scanner::default();
     let mut buffer = vec![0; CHUNK];
     loop {
@@ -94,7 +82,7 @@ async fn pass_up(mut device: OwnedReadHalf, mut broker: OwnedWriteHalf, again: &
             Ok(0) | Err(_) => break,
             Ok(read) => read,
         };
-        scanner.scan(&buffer[..read], |client, packet| again.mark(client, packet));
+        scanner.scan(&buffer[..read], |packet| marks.mark(packet));
         if broker.write_all(&buffer[..read]).await.is_err() {
             break;
         }
@@ -105,7 +93,6 @@ async fn pass_up(mut device: OwnedReadHalf, mut broker: OwnedWriteHalf, again: &
 /// Follows the packets that a client sends.
 #[derive(Debug, Default)]
 struct Scanner {
-    client: Option<Name>,
     at: At,
     /// The part of the current packet that is looked at.
     kept: Vec<u8>,
@@ -129,7 +116,7 @@ enum At {
 }
 
 impl Scanner {
-    fn scan(&mut self, mut bytes: &[u8], mut mark: impl FnMut(&Name, u16)) {
+    fn scan(&mut self, mut bytes: &[u8], mut mark: impl FnMut(u16)) {
         while let [byte, rest @ ..] = bytes {
             match self.at {
                 At::Lost => return,
@@ -166,7 +153,6 @@ impl Scanner {
 
     fn keep(&mut self, first: u8, part: &[u8]) {
         let wanted = match first >> 4 {
-            1 => CONNECT_BYTES,
             3 if is_repeated(first) => match self.kept.first_chunk().copied().or(part.first_chunk().copied()) {
                 // A topic that is cut between its two length bytes is kept as far as it goes.
                 None => 2,
@@ -178,15 +164,12 @@ impl Scanner {
         self.kept.extend_from_slice(&part[..part.len().min(room)]);
     }
 
-    fn end_packet(&mut self, first: u8, mark: &mut impl FnMut(&Name, u16)) {
-        match (first >> 4, &self.client) {
-            (1, _) => self.client = client_id(&self.kept).map(Name::from),
-            (3, Some(client)) if is_repeated(first) => {
-                if let Some(packet) = packet_id(&self.kept) {
-                    mark(client, packet);
-                }
-            }
-            _ => {}
+    fn end_packet(&mut self, first: u8, mark: &mut impl FnMut(u16)) {
+        if first >> 4 == 3
+            && is_repeated(first)
+            && let Some(packet) = packet_id(&self.kept)
+        {
+            mark(packet);
         }
         self.kept.clear();
     }
@@ -203,28 +186,6 @@ fn packet_id(publish: &[u8]) -> Option<u16> {
     Some(u16::from_be_bytes(*rest.first_chunk()?))
 }
 
-/// Of a CONNECT: behind protocol name, level, flags, keep-alive and, in version 5, the properties.
-fn client_id(connect: &[u8]) -> Option<&str> {
-    let (_protocol, rest) = text(connect)?;
-    let (level, rest) = rest.split_first()?;
-    let mut rest = rest.get(3..)?;
-    if *level == 5 {
-        let (mut length, mut shift) = (0, 0);
-        loop {
-            let (byte, tail) = rest.split_first()?;
-            rest = tail;
-            length |= usize::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte & 0x80 == 0 || shift > 21 {
-                break;
-            }
-        }
-        rest = rest.get(length..)?;
-    }
-    let (id, _) = text(rest)?;
-    std::str::from_utf8(id).ok().filter(|id| !id.is_empty())
-}
-
 /// A field with its length in front, and what follows it.
 fn text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk()?;
@@ -237,11 +198,11 @@ mod tests {
     use crate::testing::packets;
     use proptest::prelude::*;
 
-    fn marks(chunks: impl IntoIterator<Item = Vec<u8>>) -> Vec<(String, u16)> {
+    fn marks(chunks: impl IntoIterator<Item = Vec<u8>>) -> Vec<u16> {
         let mut scanner = Scanner::default();
         let mut marks = Vec::new();
         for chunk in chunks {
-            scanner.scan(&chunk, |client, packet| marks.push((client.to_string(), packet)));
+            scanner.scan(&chunk, |packet| marks.push(packet));
         }
         marks
     }
@@ -260,13 +221,7 @@ mod tests {
 
     #[test]
     fn repeated_publishes_are_marked_and_others_not() {
-        assert_eq!(marks([conversation()]), [("probe-1".to_owned(), 2), ("probe-1".to_owned(), 700)]);
-    }
-
-    #[test]
-    fn the_client_id_stands_behind_the_properties_in_version_5() {
-        let body = [&[0, 4][..], b"MQTT", &[5, 0, 0, 60, 5, 17, 0, 0, 0, 9, 0, 3], b"abc"].concat();
-        assert_eq!(client_id(&body), Some("abc"));
+        assert_eq!(marks([conversation()]), [2, 700]);
     }
 
     proptest! {

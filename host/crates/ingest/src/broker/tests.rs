@@ -11,6 +11,13 @@ use crate::testing::{again, freshness, intake, map, payload, probe, take_one};
 const ROOM: usize = 1 << 20;
 
 async fn open(folder: &std::path::Path) -> (Broker, Outlet) {
+    let (mut broker, outlet) = start(folder).await;
+    broker.open(|_| false).await;
+    (broker, outlet)
+}
+
+/// One that lets nobody in yet.
+async fn start(folder: &std::path::Path) -> (Broker, Outlet) {
     let (inlet, outlet) = inlet::channel(ROOM);
     let options = Options { listen: "127.0.0.1:0".parse().expect("an address"), folder: folder.join("broker") };
     let broker = Broker::start(options, intake("broker"), inlet).await.expect("it starts");
@@ -109,7 +116,8 @@ async fn a_message_that_several_filters_match_is_one_message() {
     let options = Options { listen: "127.0.0.1:0".parse().expect("an address"), folder: folder.path().join("broker") };
     let map = map([probe(1, "probe-1", "raw/a"), probe(2, "probe-2", "raw/+")], &["raw/#", "raw/a", "+/a"]);
     let intake = Intake::new(Ids::new("broker".into(), 1), Shared::new(map));
-    let broker = Broker::start(options, intake, inlet).await.expect("it starts");
+    let mut broker = Broker::start(options, intake, inlet).await.expect("it starts");
+    broker.open(|_| false).await;
     let mut device = Device::connect(broker.address(), "probe", true).await;
     device.send(&Publish::qos1("raw/a", 1, b"{\"temp\":1}").bytes()).await;
     let delivery = take_one(&outlet);
@@ -165,10 +173,64 @@ async fn retained_state_is_live_when_sent_and_a_snapshot_when_asked_for_after_a_
     drop(device);
     broker.stop().await;
 
-    let (broker, outlet) = open(folder.path()).await;
-    assert_eq!(broker.seed(|_| false).await, 0);
-    assert_eq!(broker.seed(|topic| topic == "probes/1").await, 1);
+    let (mut broker, outlet) = start(folder.path()).await;
+    assert_eq!(broker.open(|_| false).await, 0, "it is known");
+    broker.stop().await;
+    drop(outlet);
+
+    let (mut broker, outlet) = start(folder.path()).await;
+    // A device that is quick waits until what is older has been taken.
+    let quick = tokio::spawn({
+        let address = broker.address();
+        async move {
+            let mut device = Device::connect(address, "probe", true).await;
+            let news = Publish { retained: true, ..Publish::qos1("probes/1", 1, b"{\"temp\":5}") };
+            device.send(&news.bytes()).await;
+            device
+        }
+    });
+    assert_eq!(broker.open(|topic| topic == "probes/1").await, 1);
     assert_eq!(freshness(&take_one(&outlet)), Some(model::Freshness::Snapshot));
+    let device = quick.await.expect("it runs");
+    assert_eq!(freshness(&take_one(&outlet)), Some(model::Freshness::Live));
+    drop(device);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_takes_over_has_its_own_will() {
+    for retained in [false, true] {
+        let folder = folder();
+        let (broker, outlet) = open(folder.path()).await;
+        let with = |will| connect_with("twin", true, Some(("raw/will", will, retained)));
+        let mut first = Device::connect_with(broker.address(), &with("first")).await;
+        expect_next(&mut first, &outlet, "up").await;
+        let mut second = Device::connect_with(broker.address(), &with("second")).await;
+        assert_eq!(payload(&take_one(&outlet)), "first");
+        expect_next(&mut second, &outlet, "the second is there").await;
+        drop(second);
+        assert_eq!(payload(&take_one(&outlet)), "second");
+        let mut other = Device::connect(broker.address(), "other", true).await;
+        expect_next(&mut other, &outlet, "and nothing more").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn equal_messages_of_two_clients_are_two_messages() {
+    let folder = folder();
+    let (broker, outlet) = open(folder.path()).await;
+    let publish = Publish::qos1("raw/a", 5, b"one");
+    let mut keys = Vec::new();
+    for (client, again) in [("one", false), ("two", true)] {
+        let mut device = Device::connect(broker.address(), client, false).await;
+        device.send(&Publish { again, ..publish.clone() }.bytes()).await;
+        let delivery = take_one(&outlet);
+        let redelivery = delivery.inputs[0].redelivery.clone().expect("QoS 1");
+        assert_eq!(redelivery.again, again);
+        keys.push((redelivery.session, redelivery.digest));
+        delivery.ticket.acknowledge();
+        assert_eq!(device.puback().await, 5);
+    }
+    assert!(keys[0].0 != keys[1].0 && keys[0].1 != keys[1].1, "{keys:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
