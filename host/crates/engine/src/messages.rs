@@ -17,13 +17,17 @@ impl Partition {
     pub(crate) fn message(&mut self, input: &Input, message: &Message) {
         let plan = Arc::clone(&self.plan);
         let depth = self.depth_of_topic(&message.topic);
+        if message.retained {
+            self.accounts.snapshot += 1;
+        }
         let mut wakes = Vec::new();
         for index in &self.listening {
             let slot = &self.slots[*index as usize];
             let planned = &plan.deployments[slot.binding.deployment as usize];
             let trigger = &planned.triggers[slot.binding.trigger as usize].spec;
-            let Kind::Message { filter, key_from } = &trigger.kind else { continue };
-            if !topic::matches(filter, &message.topic) {
+            let Kind::Message { filter, key_from, snapshot } = &trigger.kind else { continue };
+            // A retained message is old state: each start of the host brings it again.
+            if message.retained && !snapshot || !topic::matches(filter, &message.topic) {
                 continue;
             }
             let keys = plan.keys_in(&planned.spec, self.number);

@@ -318,7 +318,7 @@ fn fingerprint(trigger: &Trigger) -> u64 {
         Kind::Change { capability, from, to, .. } => format!("{capability:?} {from:?} {to:?}"),
         Kind::Schedule(schedule) => format!("{} {}", schedule.cron, schedule.zone),
         Kind::Sun(sun) => format!("{:?} {} {}", sun.event, sun.latitude, sun.longitude),
-        Kind::Message { filter, key_from } => format!("{filter} {key_from:?}"),
+        Kind::Message { filter, key_from, .. } => format!("{filter} {key_from:?}"),
         Kind::Custom { name } => name.to_string(),
         Kind::Zone(zone) => format!("{:?} {:?}", zone.capability, zone.area),
         Kind::Window(window) => {

@@ -78,6 +78,9 @@ pub enum Kind {
         filter: Name,
         /// JSON pointer into the payload that gives the key.
         key_from: Option<Name>,
+        /// Also messages that the broker had retained.
+        #[serde(default)]
+        snapshot: bool,
     },
     /// Another rule's `emit`.
     Custom {

@@ -148,6 +148,7 @@ pub(crate) enum Trigger {
         name: Name,
         filter: Name,
         key_from: Option<Name>,
+        snapshot: bool,
     },
     Custom {
         name: Name,

@@ -252,6 +252,7 @@ static MESSAGE: Shape = Shape {
             Kind::Text(Form::Pointer),
             "JSON pointer into the payload that gives the key; required unless the rule's key is \"one\"",
         ),
+        default("snapshot", Kind::Boolean, "false", "whether messages that the broker had retained wake the rule too"),
     ],
 };
 

@@ -157,12 +157,12 @@ impl One<'_> {
                 let sun = self.sun(event, offset.as_deref(), overdue_of(&overdue));
                 (name, None, sun.map(Kind::Sun))
             }
-            Raw::Message { name, filter, key_from } => {
+            Raw::Message { name, filter, key_from, snapshot } => {
                 if key_from.is_none() && self.scope.key != KeyKind::One {
                     let message = "missing: a message trigger needs it unless the rule's key is \"one\"";
                     self.problems.push(self.document.problem(&self.path.key("key-from"), message));
                 }
-                (name, None, Some(Kind::Message { filter, key_from }))
+                (name, None, Some(Kind::Message { filter, key_from, snapshot }))
             }
             Raw::Custom { name, emission } => {
                 let emitted = emission.unwrap_or_else(|| name.clone());

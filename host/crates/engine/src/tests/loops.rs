@@ -28,7 +28,10 @@ fn message(topic: &str) -> Message {
 }
 
 fn republishing(name: &str) -> Deployment {
-    Deployment { key: KeyKind::One, ..deployment(name, vec![Kind::Message { filter: "out/+".into(), key_from: None }]) }
+    Deployment {
+        key: KeyKind::One,
+        ..deployment(name, vec![Kind::Message { filter: "out/+".into(), key_from: None, snapshot: false }])
+    }
 }
 
 /// Plays the broker: gives what was published back, each message `wait` milliseconds after the one before.

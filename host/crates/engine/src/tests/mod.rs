@@ -13,6 +13,7 @@ mod levels;
 mod limits;
 mod loops;
 mod manual;
+mod messages;
 mod models;
 mod notices;
 mod order;
