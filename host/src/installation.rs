@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use config::{Host, Manifest, Problem, Problems};
+use config::{DevicePattern, Host, Instance, Manifest, Problem, Problems};
 use engine::Cycle;
+use ingest::intake::Heard;
 use model::deployment::PackageDigest;
 use model::device::Devices;
 use model::guest::Program;
@@ -61,6 +62,15 @@ impl Installation {
     /// The declared devices, numbered.
     pub(crate) fn devices(&self, number: &mut dyn FnMut(&str) -> DeviceNo) -> Devices {
         self.host.devices(number)
+    }
+
+    /// The member of a fleet that is heard so, if its pattern is there.
+    pub(crate) fn member(&self, heard: Heard<'_>) -> Option<(&DevicePattern, Instance)> {
+        let of = |pattern: &DevicePattern| match heard {
+            Heard::Topic(topic) => pattern.matches(topic),
+            Heard::Device(id) => pattern.named(id),
+        };
+        self.host.patterns.iter().find_map(|pattern| Some((pattern, of(pattern)?)))
     }
 
     /// The deployments against these devices.

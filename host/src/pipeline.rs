@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use engine::{Engine, Meter, Setup, SetupError, Turn, Wall};
-use ingest::{Ids, Outlet, Ticket};
+use ingest::{Ids, Outlet, Receipt, Ticket};
 use model::input::{Body, HostEvent};
 use model::{Instant, Span, limits};
 use store::{Stopped, Writer};
@@ -172,12 +172,16 @@ impl Pipeline {
         let mut turns = 0;
         let deliveries = self.outlet.take(inputs_max, limits::TURN_BYTES, Duration::ZERO);
         self.judge_budgets();
-        for delivery in deliveries {
+        for mut delivery in deliveries {
             turns += self.fire(&mut tickets)?;
+            let mut receipt = Receipt::Duplicate;
             for input in &delivery.inputs {
-                self.engine.take(input, self.clock.now());
+                if self.engine.take(input, self.clock.now()) {
+                    receipt = Receipt::New;
+                }
             }
             delivery.rejected.iter().for_each(|code| self.engine.reject(code));
+            delivery.ticket.note(receipt);
             tickets.push(delivery.ticket);
             if self.engine.is_full() {
                 turns += self.commit(std::mem::take(&mut tickets), None)?;

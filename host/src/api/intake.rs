@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use ingest::http;
-use ingest::inlet::{Delivery, Ticket};
+use ingest::inlet::{Delivery, Receipt, Ticket};
 use model::Input;
 use server::Intake;
 use server::state::{Answer, Error, Item};
@@ -13,15 +13,15 @@ use super::Doors;
 impl Intake for Doors {
     fn events(&self, content_type: String, headers: Vec<(String, String)>, body: Bytes) -> Answer<'_, Vec<Item>> {
         Box::pin(async move {
-            let parsed = http::parse(&content_type, &headers, &body, &self.map.current(), &self.http)
+            let parsed = http::parse(&content_type, &headers, &body, &self.intake)
                 .map_err(|error| Error::Malformed(error.to_string()))?;
             let mut items = Vec::with_capacity(parsed.len());
             let mut waiting = Vec::new();
             for item in parsed {
                 match item {
-                    Ok(inputs) => {
+                    Ok(http::Event { inputs, bytes }) => {
                         let id = inputs.first().map(|input| input.id.clone()).unwrap_or_default();
-                        waiting.push((items.len(), self.hand_over(inputs).await?));
+                        waiting.push((items.len(), id.clone(), self.hand_over(inputs, bytes).await?));
                         items.push(Item::Accepted { id });
                     }
                     Err(error) => {
@@ -29,9 +29,12 @@ impl Intake for Doors {
                     }
                 }
             }
-            for (_, committed) in waiting {
+            for (place, id, committed) in waiting {
                 // Dropped without an answer: the host is stopping.
-                committed.await.map_err(|_| Error::Unavailable("the host is stopping".to_owned()))?;
+                let receipt = committed.await.map_err(|_| Error::Unavailable("the host is stopping".to_owned()))?;
+                if receipt == Receipt::Duplicate {
+                    items[place] = Item::Duplicate { id };
+                }
             }
             Ok(items)
         })
@@ -39,14 +42,18 @@ impl Intake for Doors {
 }
 
 impl Doors {
-    /// Hands inputs to the engine; the receiver hears when they are on disk.
-    pub(crate) async fn hand_over(&self, inputs: Vec<Input>) -> Result<oneshot::Receiver<()>, Error> {
+    /// Hands inputs of this weight to the engine; the receiver hears when they are on disk, and whether any was new.
+    pub(crate) async fn hand_over(
+        &self,
+        inputs: Vec<Input>,
+        bytes: usize,
+    ) -> Result<oneshot::Receiver<Receipt>, Error> {
         let (committed, waits) = oneshot::channel();
-        let ticket = Ticket::new(move || {
+        let ticket = Ticket::answered(move |receipt| {
             // Nobody waits any more: the client went away.
-            let _ = committed.send(());
+            let _ = committed.send(receipt);
         });
-        let delivery = Delivery { inputs, rejected: Vec::new(), bytes: 1_024, ticket };
+        let delivery = Delivery { inputs, rejected: Vec::new(), bytes, ticket };
         self.inlet.put(delivery).await.map_err(|_| Error::Unavailable("the host is stopping".to_owned()))?;
         Ok(waits)
     }

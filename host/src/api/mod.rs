@@ -7,9 +7,8 @@ mod operator;
 mod trouble;
 mod views;
 
-use ingest::devices::Shared;
 use ingest::status::Status;
-use ingest::{Ids, Inlet};
+use ingest::{Ids, Inlet, Intake};
 use store::{Reader, Writer};
 
 pub(crate) use live::Live;
@@ -28,11 +27,10 @@ use host::system_clock::SystemClock;
 /// What the doors open to.
 pub(crate) struct Doors {
     pub(crate) inlet: Inlet,
-    /// Ids of events that bring none.
-    pub(crate) http: Ids,
+    /// Of events that come by HTTP.
+    pub(crate) intake: Intake,
     /// Ids of operators' commands.
     pub(crate) operator: Ids,
-    pub(crate) map: Shared,
     pub(crate) reader: Reader,
     pub(crate) writer: Writer,
     pub(crate) live: Arc<Live>,

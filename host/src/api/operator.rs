@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use ingest::intake::DELIVERY_OVERHEAD;
 use model::input::Body;
 use model::{Input, Name, value::plain};
 use serde_json::{Value as Json, json};
@@ -49,7 +50,7 @@ impl Operator for Doors {
                 redelivery: None,
             };
             let id = input.id.to_string();
-            let committed = self.hand_over(vec![input]).await?;
+            let committed = self.hand_over(vec![input], DELIVERY_OVERHEAD).await?;
             committed.await.map_err(|_| Error::Unavailable("the host is stopping".to_owned()))?;
             Ok(json!({"id": id}))
         })

@@ -1,4 +1,4 @@
-//! Discovery: members of a fleet become devices as they are first heard.
+//! Discovery: members of a fleet become devices as they are first heard, by whichever way.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -6,7 +6,7 @@ use anyhow::Result;
 use host::pipeline::Handle;
 use ingest::DeviceMap;
 use ingest::devices::Shared;
-use ingest::intake::Discover;
+use ingest::intake::{Discover, Heard};
 use model::device::Devices;
 use model::{Device, Name};
 use store::{Reader, Writer};
@@ -36,7 +36,7 @@ pub(crate) fn known_devices(installation: &Installation, writer: &Writer, reader
     Ok(Devices::new(all))
 }
 
-/// Makes devices out of topics that a fleet's pattern matches.
+/// Makes devices out of topics and ids that a fleet's pattern matches.
 #[derive(Clone)]
 pub(crate) struct Discovery {
     inner: Arc<Inner>,
@@ -66,14 +66,13 @@ impl Discovery {
 
     pub(crate) fn discover(&self) -> Discover {
         let inner = Arc::clone(&self.inner);
-        Arc::new(move |topic| inner.discover(topic))
+        Arc::new(move |heard| inner.discover(heard))
     }
 }
 
 impl Inner {
-    fn discover(&self, topic: &str) -> bool {
-        let patterns = &self.installation.host.patterns;
-        let Some((pattern, member)) = patterns.iter().find_map(|p| Some((p, p.matches(topic)?))) else { return false };
+    fn discover(&self, heard: Heard<'_>) -> bool {
+        let Some((pattern, member)) = self.installation.member(heard) else { return false };
         let _alone = self.one_at_a_time.lock().unwrap_or_else(PoisonError::into_inner);
         let devices = self.live.devices();
         if devices.named(&member.id).is_some() {

@@ -122,6 +122,7 @@ impl App {
         let (pipeline, engine) = pipeline.start().context("failed to start the engine's thread")?;
         discovery.connect(pipeline.clone());
 
+        let http = intake(&ingest::http::source());
         let mut sources = sources::Sources::start(&installation, &filters, &broker_data, intake, &inlet).await?;
         sources.open(&reader, &live.devices()).await;
         let sinks = sinks::build(&installation, sources.broker_address(), &live)?;
@@ -146,9 +147,8 @@ impl App {
 
         let doors = api::Doors {
             inlet: inlet.clone(),
-            http: Ids::new(ingest::http::source(), start),
+            intake: http,
             operator: Ids::new(Name::from("operator"), start),
-            map,
             reader,
             writer: writer.clone(),
             live,

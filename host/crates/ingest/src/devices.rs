@@ -8,6 +8,7 @@ use model::{Name, topic};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::codecs::json::Plan;
+use crate::intake::Heard;
 
 /// All devices by topic. Immutable: a change of devices or deployments makes a new one.
 #[derive(Debug, Default)]
@@ -73,6 +74,15 @@ impl DeviceMap {
     #[must_use]
     pub fn knows(&self, connection: &str, topic: &str) -> bool {
         self.routes(connection, topic).next().is_some()
+    }
+
+    /// Whether the device that is heard, by this connection, is there.
+    #[must_use]
+    pub fn has(&self, connection: &str, heard: Heard<'_>) -> bool {
+        match heard {
+            Heard::Topic(topic) => self.knows(connection, topic),
+            Heard::Device(id) => self.devices.named(id).is_some(),
+        }
     }
 
     /// Topics on which devices announce that they are there or gone.

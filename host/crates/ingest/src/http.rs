@@ -6,8 +6,7 @@ use model::{Input, Name, limits};
 use serde_json::value::RawValue;
 
 use crate::codecs::json::depth;
-use crate::devices::DeviceMap;
-use crate::ids::Ids;
+use crate::intake::{DELIVERY_OVERHEAD, Intake};
 use crate::recorded::{Fields, Kind, Line, LineError, Names, Vocabulary};
 
 /// Largest body of a batch; the largest of a single item is [`limits::PAYLOAD_BYTES`].
@@ -15,8 +14,16 @@ pub const BATCH_BYTES: usize = 1024 * 1024;
 /// Items of one batch: more would not fit one turn.
 pub const BATCH_ITEMS: usize = limits::TURN_INPUTS;
 
-/// What one item gave: several inputs where its topic concerns several devices.
-pub type Item = Result<Vec<Input>, ItemError>;
+pub type Item = Result<Event, ItemError>;
+
+/// What one item gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Several where its topic concerns several devices; never none.
+    pub inputs: Vec<Input>,
+    /// What it weighs in the inlet.
+    pub bytes: usize,
+}
 
 /// Why one item was refused; the others stand.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,7 +79,7 @@ pub enum BodyError {
 /// Reads a request's body. `headers` are looked up without regard to case; only `ce-` ones matter.
 ///
 /// Items that bring an id of their own (`id`, a CloudEvent's `source` and `id`) are inputs with `own_id`, so that the
-/// same request again gives duplicates; others get ids of `ids`.
+/// same request again gives duplicates; others get ids of the intake. A member of a fleet is discovered as over MQTT.
 ///
 /// # Errors
 /// [`BodyError`] when nothing of the body can be read; else each item has its own result, in order.
@@ -80,50 +87,42 @@ pub fn parse(
     content_type: &str,
     headers: &[(String, String)],
     body: &[u8],
-    map: &DeviceMap,
-    ids: &Ids,
+    intake: &Intake,
 ) -> Result<Vec<Item>, BodyError> {
     let media = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let binary = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("ce-specversion"));
-    let context = Context { map, ids };
     match media.as_str() {
         "application/cloudevents+json" => {
             let text = checked(body, limits::PAYLOAD_BYTES)?;
             let raw = raw(text)?;
-            Ok(vec![cloud::structured(raw.get(), &context)])
+            Ok(vec![cloud::structured(raw.get(), intake)])
         }
         "application/cloudevents-batch+json" => {
             let items = items(checked(body, BATCH_BYTES)?)?;
-            Ok(items.into_iter().map(|item| cloud::structured(item.get(), &context)).collect())
+            Ok(items.into_iter().map(|item| cloud::structured(item.get(), intake)).collect())
         }
         _ if binary => {
             check_size(body, limits::PAYLOAD_BYTES)?;
-            Ok(vec![cloud::binary(&media, headers, body, &context)])
+            Ok(vec![cloud::binary(headers, body, intake)])
         }
-        "application/json" => own(body, &context),
+        "application/json" => own(body, intake),
         _ => Err(BodyError::ContentType(content_type.chars().take(100).collect())),
     }
 }
 
-/// What every item is read against.
-struct Context<'a> {
-    map: &'a DeviceMap,
-    ids: &'a Ids,
-}
-
-fn own(body: &[u8], context: &Context<'_>) -> Result<Vec<Item>, BodyError> {
+fn own(body: &[u8], intake: &Intake) -> Result<Vec<Item>, BodyError> {
     let batch = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
     let mut names = Names::new(Vocabulary::Known);
     if batch {
         let items = items(checked(body, BATCH_BYTES)?)?;
-        return Ok(items.into_iter().map(|item| own_item(item.get(), &mut names, context)).collect());
+        return Ok(items.into_iter().map(|item| own_item(item.get(), &mut names, intake)).collect());
     }
     let raw = raw(checked(body, limits::PAYLOAD_BYTES)?)?;
-    Ok(vec![own_item(raw.get(), &mut names, context)])
+    Ok(vec![own_item(raw.get(), &mut names, intake)])
 }
 
 /// One object of the recording line's shape; `at` may be left out.
-fn own_item(text: &str, names: &mut Names, context: &Context<'_>) -> Item {
+fn own_item(text: &str, names: &mut Names, intake: &Intake) -> Item {
     if text.len() > limits::PAYLOAD_BYTES {
         return Err(LineError::Rejected(crate::rejection::Reason::PayloadTooLarge(text.len())).into());
     }
@@ -153,16 +152,17 @@ fn own_item(text: &str, names: &mut Names, context: &Context<'_>) -> Item {
         Kind::Expect(_) => return Err(ItemError::NotHere("expect")),
         Kind::Journal => return Err(ItemError::NotHere("journal")),
     }
-    finish(line, at.is_some(), context)
+    finish(line, at.is_some(), text.len(), intake)
 }
 
 /// Gives a line its ids and takes back the time that it did not have.
-fn finish(mut line: Line, timed: bool, context: &Context<'_>) -> Item {
+fn finish(mut line: Line, timed: bool, bytes: usize, intake: &Intake) -> Item {
     let own_id = line.id.is_some();
-    let id = line.id.take().unwrap_or_else(|| context.ids.next());
+    let id = line.id.take().unwrap_or_else(|| intake.ids().next());
     let placeholder = line.at;
     line.id = Some(id);
-    let mut inputs = line.into_inputs(context.map, context.ids.source())?;
+    let map = line.heard().map_or_else(|| intake.map().current(), |heard| intake.map_for(heard));
+    let mut inputs = line.into_inputs(&map, intake.ids().source())?;
     if inputs.is_empty() {
         return Err(ItemError::Unclaimed);
     }
@@ -172,7 +172,7 @@ fn finish(mut line: Line, timed: bool, context: &Context<'_>) -> Item {
             input.occurred_at = None;
         }
     }
-    Ok(inputs)
+    Ok(Event { inputs, bytes: bytes + DELIVERY_OVERHEAD })
 }
 
 fn check_size(body: &[u8], max: usize) -> Result<(), BodyError> {

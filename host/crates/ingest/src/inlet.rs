@@ -30,31 +30,53 @@ pub struct Delivery {
 
 /// The right to acknowledge one message. Dropped without that, the message counts as not taken: its source sends it
 /// again where it can.
-pub struct Ticket(Option<Box<dyn FnOnce() + Send>>);
+pub struct Ticket {
+    acknowledge: Option<Box<dyn FnOnce(Receipt) + Send>>,
+    receipt: Receipt,
+}
+
+/// What an acknowledged message was to the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Receipt {
+    #[default]
+    New,
+    /// Everything in it had come before, and was dropped.
+    Duplicate,
+}
 
 impl Ticket {
     /// A ticket that runs `acknowledge` after the commit. It must not block: the engine's writer thread calls it.
     pub fn new(acknowledge: impl FnOnce() + Send + 'static) -> Self {
-        Self(Some(Box::new(acknowledge)))
+        Self::answered(|_| acknowledge())
+    }
+
+    /// [`Ticket::new`] for a source that tells its sender whether the message was new.
+    pub fn answered(acknowledge: impl FnOnce(Receipt) + Send + 'static) -> Self {
+        Self { acknowledge: Some(Box::new(acknowledge)), receipt: Receipt::New }
     }
 
     /// For what no sender waits for: QoS 0, wills.
     #[must_use]
     pub fn none() -> Self {
-        Self(None)
+        Self { acknowledge: None, receipt: Receipt::New }
+    }
+
+    /// Notes what the message was, before it is acknowledged.
+    pub fn note(&mut self, receipt: Receipt) {
+        self.receipt = receipt;
     }
 
     /// Tells the source that the message is committed.
     pub fn acknowledge(self) {
-        if let Some(acknowledge) = self.0 {
-            acknowledge();
+        if let Some(acknowledge) = self.acknowledge {
+            acknowledge(self.receipt);
         }
     }
 }
 
 impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Ticket(awaited)" } else { "Ticket(none)" })
+        f.write_str(if self.acknowledge.is_some() { "Ticket(awaited)" } else { "Ticket(none)" })
     }
 }
 
@@ -420,6 +442,17 @@ mod tests {
         assert_eq!(count.load(Ordering::SeqCst), 0);
         ticket().acknowledge();
         assert_eq!(count.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn whoever_asks_hears_whether_the_message_was_new() {
+        for receipt in [Receipt::New, Receipt::Duplicate] {
+            let (tell, told) = std::sync::mpsc::sync_channel(1);
+            let mut ticket = Ticket::answered(move |receipt| tell.send(receipt).expect("somebody listens"));
+            ticket.note(receipt);
+            ticket.acknowledge();
+            assert_eq!(told.recv(), Ok(receipt));
+        }
     }
 
     #[tokio::test]

@@ -15,9 +15,18 @@ use crate::rejection::{Reason, Rejection};
 /// What a delivery weighs besides its payload, so that a flood of empty messages is bounded too.
 pub const DELIVERY_OVERHEAD: usize = 256;
 
-/// Asked for a topic that no device claims: makes the device of a fleet pattern and puts a new map in force. Answers
-/// whether it did. Called once per message of an unclaimed topic, so it answers fast.
-pub type Discover = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+/// Asked for what no device claims: makes the device of a fleet pattern and puts a new map in force. Answers whether it
+/// did. Called once per message of an unclaimed topic, so it answers fast.
+pub type Discover = Arc<dyn Fn(Heard<'_>) -> bool + Send + Sync>;
+
+/// By what a device is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard<'a> {
+    /// A topic that is its own.
+    Topic(&'a str),
+    /// Its id.
+    Device(&'a str),
+}
 
 /// Turns the messages of one source into inputs.
 #[derive(Clone)]
@@ -44,7 +53,7 @@ pub struct Arrived<'a> {
 pub struct Taken {
     pub inputs: Vec<Input>,
     pub rejections: Vec<Rejection>,
-    /// Values left out because they were null, NaN, infinite or unlisted.
+    /// Values that could not be read: null, NaN, infinite, unlisted or of another kind.
     pub bad_values: u32,
     /// What it weighs in the inlet.
     pub bytes: usize,
@@ -82,14 +91,17 @@ impl Intake {
     /// Reads one message for all devices and rules that it concerns.
     #[must_use]
     pub fn take(&self, arrived: &Arrived<'_>) -> Taken {
-        let mut map = self.map.current();
-        if let Some(discover) = &self.discover
-            && !map.knows(self.ids.source(), arrived.topic)
-            && discover(arrived.topic)
-        {
-            map = self.map.current();
+        take(&self.map_for(Heard::Topic(arrived.topic)), &self.ids, arrived)
+    }
+
+    /// The map in force; with the member of a fleet that is heard here for the first time.
+    #[must_use]
+    pub fn map_for(&self, heard: Heard<'_>) -> Arc<DeviceMap> {
+        let map = self.map.current();
+        match &self.discover {
+            Some(discover) if !map.has(self.ids.source(), heard) && discover(heard) => self.map.current(),
+            Some(_) | None => map,
         }
-        take(&map, &self.ids, arrived)
     }
 
     fn input(&self, body: Body, redelivery: Option<Redelivery>) -> Input {

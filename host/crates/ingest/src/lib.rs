@@ -22,6 +22,6 @@ mod testing;
 pub use devices::DeviceMap;
 pub use ids::Ids;
 #[cfg(feature = "network")]
-pub use inlet::{Delivery, Inlet, Outlet, Ticket};
+pub use inlet::{Delivery, Inlet, Outlet, Receipt, Ticket};
 pub use intake::Intake;
 pub use rejection::Rejection;

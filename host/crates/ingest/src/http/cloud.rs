@@ -6,14 +6,15 @@ use model::input::Body;
 use model::{Input, Instant, Name, limits};
 use serde_json::{Map, Value as Json};
 
-use super::{Context, Item, ItemError, finish};
+use super::{Event, Item, ItemError, finish};
 use crate::codecs::json::Payload;
 use crate::devices::Route;
+use crate::intake::{DELIVERY_OVERHEAD, Heard, Intake};
 use crate::recorded::{Fields, Kind, Line, LineError, Names, Vocabulary};
 
 /// The attributes of one event. Extensions other than `device` are passed over, as the specification allows.
 #[derive(Default)]
-struct Event {
+struct CloudEvent {
     id: Name,
     at: Option<Instant>,
     /// The device: the extension `device`, or else the subject.
@@ -22,7 +23,7 @@ struct Event {
 }
 
 /// An event in structured mode: one JSON object.
-pub(super) fn structured(text: &str, context: &Context<'_>) -> Item {
+pub(super) fn structured(text: &str, intake: &Intake) -> Item {
     if text.len() > limits::PAYLOAD_BYTES {
         return Err(LineError::Rejected(crate::rejection::Reason::PayloadTooLarge(text.len())).into());
     }
@@ -39,19 +40,19 @@ pub(super) fn structured(text: &str, context: &Context<'_>) -> Item {
         (None, None) => Vec::new(),
     };
     let lookup = |name: &str| object.get(name).and_then(Json::as_str).map(str::to_owned);
-    inputs(event(lookup, data)?, context)
+    inputs(event(lookup, data)?, intake)
 }
 
 /// An event in binary mode: attributes in `ce-` headers, data in the body.
-pub(super) fn binary(_media: &str, headers: &[(String, String)], body: &[u8], context: &Context<'_>) -> Item {
+pub(super) fn binary(headers: &[(String, String)], body: &[u8], intake: &Intake) -> Item {
     let lookup = |name: &str| {
         let wanted = format!("ce-{name}");
         headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(&wanted)).map(|(_, value)| unescape(value))
     };
-    inputs(event(lookup, body.to_vec())?, context)
+    inputs(event(lookup, body.to_vec())?, intake)
 }
 
-fn event(lookup: impl Fn(&str) -> Option<String>, data: Vec<u8>) -> Result<Event, ItemError> {
+fn event(lookup: impl Fn(&str) -> Option<String>, data: Vec<u8>) -> Result<CloudEvent, ItemError> {
     let required =
         |name: &'static str| lookup(name).filter(|value| !value.is_empty()).ok_or(ItemError::MissingAttribute(name));
     let version = required("specversion")?;
@@ -75,13 +76,13 @@ fn event(lookup: impl Fn(&str) -> Option<String>, data: Vec<u8>) -> Result<Event
         None => None,
     };
     let device = lookup("device").or_else(|| lookup("subject")).ok_or(ItemError::MissingAttribute("subject"))?;
-    Ok(Event { id: id.into(), at, device: device.into(), data })
+    Ok(CloudEvent { id: id.into(), at, device: device.into(), data })
 }
 
 /// Data is a line's body where it is an object with `readings` or `available`; else what the device's own mapping
 /// makes of it; else, for a device without a mapping, an object of capabilities.
-fn inputs(event: Event, context: &Context<'_>) -> Item {
-    let map = context.map;
+fn inputs(event: CloudEvent, intake: &Intake) -> Item {
+    let map = intake.map_for(Heard::Device(&event.device));
     let Some(device) = map.devices().named(&event.device) else {
         let nearest = map.nearest_device(&event.device);
         return Err(LineError::UnknownDevice { id: event.device, nearest }.into());
@@ -90,7 +91,7 @@ fn inputs(event: Event, context: &Context<'_>) -> Item {
     if let Payload::Json(Json::Object(object)) = &payload {
         let ours = object.contains_key("readings") || object.contains_key("available");
         if ours || device.source.is_none() {
-            return line(event, object, ours, context);
+            return line(event, object, ours, intake);
         }
     }
     let plan = device.source.as_ref().and_then(|source| {
@@ -102,18 +103,20 @@ fn inputs(event: Event, context: &Context<'_>) -> Item {
     let plan = plan.ok_or(ItemError::Unclaimed)?;
     let decoded = plan.decode(&payload).map_err(LineError::Rejected)?;
     let body = Body::Observation { device: device.number, freshness: Freshness::Live, readings: decoded.readings };
-    Ok(vec![Input {
+    let bytes = event.data.len() + DELIVERY_OVERHEAD;
+    let input = Input {
         id: event.id,
-        source: context.ids.source().clone(),
+        source: intake.ids().source().clone(),
         own_id: true,
         occurred_at: event.at.or(decoded.at),
         body,
         attributes: Vec::new(),
         redelivery: None,
-    }])
+    };
+    Ok(Event { inputs: vec![input], bytes })
 }
 
-fn line(event: Event, object: &Map<String, Json>, ours: bool, context: &Context<'_>) -> Item {
+fn line(event: CloudEvent, object: &Map<String, Json>, ours: bool, intake: &Intake) -> Item {
     let mut names = Names::new(Vocabulary::Known);
     let json = Json::Object(object.clone());
     let text = if ours { json.to_string() } else { serde_json::json!({ "readings": json }).to_string() };
@@ -124,7 +127,7 @@ fn line(event: Event, object: &Map<String, Json>, ours: bool, context: &Context<
     fields.id = Some(event.id);
     let line = Line::from_fields(0, fields, &mut names, None)?;
     match line.kind {
-        Kind::Readings { .. } | Kind::Available { .. } => finish(line, timed, context),
+        Kind::Readings { .. } | Kind::Available { .. } => finish(line, timed, text.len(), intake),
         _ => Err(ItemError::NotHere("this kind of data")),
     }
 }

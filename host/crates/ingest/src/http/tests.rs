@@ -5,20 +5,24 @@ use model::input::Body;
 use proptest::prelude::*;
 
 use super::*;
+use crate::devices::Shared;
+use crate::ids::Ids;
+use crate::intake::Heard;
 use crate::testing::{map, probe};
 
 const JSON: &str = "application/json";
 const CLOUD: &str = "application/cloudevents+json; charset=utf-8";
 const CLOUD_BATCH: &str = "application/cloudevents-batch+json";
 
-fn devices() -> DeviceMap {
+fn intake() -> Intake {
     let bare = model::Device { source: None, ..probe(2, "door", "unused") };
-    map([probe(1, "fridge-1", "fridges/1"), bare], &["raw/#"])
+    let map = map([probe(1, "fridge-1", "fridges/1"), bare], &["raw/#"]);
+    Intake::new(Ids::new(source(), 1), Shared::new(map))
 }
 
 fn send(content_type: &str, headers: &[(&str, &str)], body: &str) -> Result<Vec<Item>, BodyError> {
     let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-    parse(content_type, &headers, body.as_bytes(), &devices(), &Ids::new(source(), 1))
+    parse(content_type, &headers, body.as_bytes(), &intake())
 }
 
 fn one(content_type: &str, headers: &[(&str, &str)], body: &str) -> Item {
@@ -28,7 +32,7 @@ fn one(content_type: &str, headers: &[(&str, &str)], body: &str) -> Item {
 }
 
 fn temperature(item: &Item) -> Value {
-    match &item.as_ref().expect("accepted")[0].body {
+    match &item.as_ref().expect("accepted").inputs[0].body {
         Body::Observation { readings, .. } => readings[0].value.clone(),
         other => panic!("no observation: {other:?}"),
     }
@@ -38,11 +42,11 @@ fn temperature(item: &Item) -> Value {
 fn our_own_json_needs_no_time_and_keeps_its_id() {
     let item = one(JSON, &[], r#"{"device":"fridge-1","readings":{"temperature":8.3},"id":"a-1"}"#);
     assert_eq!(temperature(&item), Value::Number(8.3));
-    let input = &item.expect("accepted")[0];
+    let input = &item.expect("accepted").inputs[0];
     assert_eq!((&*input.id, input.own_id, input.occurred_at), ("a-1", true, None));
 
     let item = one(JSON, &[], r#"{"at":"2022-05-02T05:14:00Z","topic":"fridges/1","payload":{"temp":4}}"#);
-    let input = &item.expect("accepted")[0];
+    let input = &item.expect("accepted").inputs[0];
     assert_eq!((&*input.id, input.own_id), ("http:1:1", false));
     assert_eq!(input.occurred_at, "2022-05-02T05:14:00Z".parse().ok());
 }
@@ -79,7 +83,7 @@ fn cloudevents_are_read_in_all_three_modes() {
         "time":"2022-05-02T05:14:00Z","data":{"temp":8.3}}"#;
     let structured = one(CLOUD, &[], event);
     assert_eq!(temperature(&structured), Value::Number(8.3));
-    let input = &structured.expect("accepted")[0];
+    let input = &structured.expect("accepted").inputs[0];
     assert_eq!((&*input.id, input.own_id), ("/gw#7", true));
     assert_eq!(input.occurred_at, "2022-05-02T05:14:00Z".parse().ok());
 
@@ -91,7 +95,7 @@ fn cloudevents_are_read_in_all_three_modes() {
         [("CE-SpecVersion", "1.0"), ("ce-id", "8"), ("ce-source", "/gw%20a"), ("ce-type", "t"), ("ce-subject", "door")];
     let binary = one(JSON, &headers, r#"{"readings":{"temperature":{"value":46.4,"unit":"[degF]"}}}"#);
     assert!(temperature(&binary).as_f64().is_some_and(|celsius| (celsius - 8.0).abs() < 1e-9));
-    assert_eq!(&*binary.expect("accepted")[0].id, "/gw a#8");
+    assert_eq!(&*binary.expect("accepted").inputs[0].id, "/gw a#8");
 }
 
 #[test]
@@ -105,7 +109,10 @@ fn data_goes_by_the_devices_mapping_or_names_capabilities() {
     let both = event("fridge-1", r#""data":{},"data_base64":"""#);
     assert_eq!(one(CLOUD, &[], &both), Err(ItemError::TwoData));
     let gone = event("door", r#""data":{"available":false}"#);
-    assert!(matches!(one(CLOUD, &[], &gone).expect("accepted")[0].body, Body::Availability { available: false, .. }));
+    assert!(matches!(
+        one(CLOUD, &[], &gone).expect("accepted").inputs[0].body,
+        Body::Availability { available: false, .. }
+    ));
 }
 
 #[test]
@@ -135,7 +142,52 @@ fn bodies_are_bounded_and_must_be_of_a_known_type() {
     let nested = |depth: usize| format!("[{}{}]", "[".repeat(depth - 1), "]".repeat(depth - 1));
     assert!(send(JSON, &[], &nested(limits::JSON_DEPTH)).is_ok());
     assert_eq!(send(JSON, &[], &nested(limits::JSON_DEPTH + 1)), Err(BodyError::TooDeep));
-    assert_eq!(parse(JSON, &[], b"\xff", &devices(), &Ids::new(source(), 1)), Err(BodyError::NotUtf8(0)));
+    assert_eq!(parse(JSON, &[], b"\xff", &intake()), Err(BodyError::NotUtf8(0)));
+}
+
+#[test]
+fn a_member_of_a_fleet_is_discovered_by_topic_and_by_id() {
+    let shared = Shared::new(map([], &[]));
+    let known = shared.clone();
+    // The fleet `truck-{n}`, on `trucks/{n}`.
+    let discover = move |heard: Heard<'_>| {
+        let n = match heard {
+            Heard::Topic(topic) => topic.strip_prefix("trucks/"),
+            Heard::Device(id) => id.strip_prefix("truck-"),
+        };
+        let Some(n) = n.and_then(|n| n.parse().ok()) else { return false };
+        let all: Vec<_> = known.current().devices().iter().map(|device| (**device).clone()).collect();
+        known.replace(map(all.into_iter().chain([probe(n, &format!("truck-{n}"), &format!("trucks/{n}"))]), &[]));
+        true
+    };
+    let intake = Intake::new(Ids::new(source(), 1), shared).with_discovery(std::sync::Arc::new(discover));
+    let send = |content_type: &str, body: &str| {
+        parse(content_type, &[], body.as_bytes(), &intake).expect("a readable body").remove(0)
+    };
+    let readings = |n: u32| format!(r#"{{"device":"truck-{n}","readings":{{"temperature":{n}}}}}"#);
+    let event = r#"{"specversion":"1.0","id":"7","source":"s","type":"t","subject":"truck-9","data":{"temp":9}}"#;
+    let topic = r#"{"topic":"trucks/7","payload":{"temp":7}}"#;
+    for (content_type, body, device) in [(JSON, topic, 7), (JSON, &*readings(8), 8), (CLOUD, event, 9)] {
+        let item = send(content_type, body);
+        assert_eq!(temperature(&item), Value::Integer(device));
+        assert_eq!(item.expect("accepted").inputs[0].body.device().map(|d| i64::from(d.0)), Some(device));
+    }
+    let unknown = send(JSON, r#"{"device":"car-1","readings":{"temperature":1}}"#);
+    assert_eq!(unknown.as_ref().err().map(ItemError::code), Some("unknown-device"));
+    assert_eq!(send(JSON, r#"{"topic":"cars/1","payload":1}"#), Err(ItemError::Unclaimed));
+}
+
+#[test]
+fn an_item_weighs_its_bytes_like_a_message() {
+    let item = r#"{"topic":"raw/a","payload":"text"}"#;
+    let weight = |items: Vec<Item>| items.into_iter().map(|item| item.expect("accepted").bytes).collect::<Vec<_>>();
+    let one = item.len() + DELIVERY_OVERHEAD;
+    assert_eq!(weight(send(JSON, &[], item).expect("readable")), [one]);
+    assert_eq!(weight(send(JSON, &[], &format!("[{item}, {item}]")).expect("readable")), [one, one]);
+    let headers =
+        [("ce-specversion", "1.0"), ("ce-id", "8"), ("ce-source", "s"), ("ce-type", "t"), ("ce-subject", "fridge-1")];
+    let data = r#"{"temp":1}"#;
+    assert_eq!(weight(send(JSON, &headers, data).expect("readable")), [data.len() + DELIVERY_OVERHEAD]);
 }
 
 proptest! {

@@ -171,8 +171,8 @@ fn a_device_bound_to_another_connection_does_not_hear() {
 fn an_unclaimed_topic_can_make_its_device() {
     let shared = Shared::new(map([], &[]));
     let maker = shared.clone();
-    let intake = Intake::new(Ids::new("shop".into(), 1), shared).with_discovery(Arc::new(move |topic| {
-        let new = topic == "trucks/7";
+    let intake = Intake::new(Ids::new("shop".into(), 1), shared).with_discovery(Arc::new(move |heard| {
+        let new = heard == Heard::Topic("trucks/7");
         if new {
             maker.replace(map([probe(7, "truck-7", "trucks/7")], &[]));
         }

@@ -11,7 +11,7 @@ use super::names::Names;
 use super::{LINE_BYTES, line_id};
 use crate::devices::DeviceMap;
 use crate::ids::Ids;
-use crate::intake::{self, Arrived};
+use crate::intake::{self, Arrived, Heard};
 
 #[derive(Debug)]
 pub struct Line {
@@ -28,7 +28,7 @@ pub struct Line {
     pub id: Option<Name>,
     pub freshness: Option<Freshness>,
     pub attributes: Attributes,
-    /// Readings left out because they had no value.
+    /// Readings without a value.
     pub bad_values: u32,
     /// Where the record stood in the journal, in an export.
     pub journal: Option<Box<JournalPart>>,
@@ -102,6 +102,24 @@ impl Line {
     #[must_use]
     pub fn received(&self) -> Instant {
         self.received.unwrap_or(self.at)
+    }
+
+    /// The device that speaks, where one does.
+    #[must_use]
+    pub fn heard(&self) -> Option<Heard<'_>> {
+        match &self.kind {
+            Kind::Readings { device, .. } | Kind::Available { device, .. } => Some(Heard::Device(device)),
+            Kind::Topic { topic, .. } => Some(Heard::Topic(topic)),
+            Kind::Completion(_)
+            | Kind::Manual { .. }
+            | Kind::Host(_)
+            | Kind::Transfer(_)
+            | Kind::Advance
+            | Kind::Timer(_)
+            | Kind::Deployment(_)
+            | Kind::Expect(_)
+            | Kind::Journal => None,
+        }
     }
 
     pub(crate) fn from_fields(
