@@ -90,7 +90,7 @@ pub(crate) fn losses(
     for (code, count) in rejected {
         add(&format!("message-rejected:{code}"), *count);
     }
-    add("value-left-out", sum(|counts| counts.bad_values));
+    add("value-unread", sum(|counts| counts.bad_values));
     // Not lost as far as anybody knows, but nobody would send them again.
     add("qos0-at-risk", sum(|counts| counts.qos0));
     add("session-lost", accounts.sessions_lost);

@@ -2,7 +2,7 @@
 
 use host::outward::twin;
 use host::system_clock::{Trust, boot};
-use model::{Device, limits};
+use model::{Device, Quality, limits};
 use serde_json::{Map, Value as Json, json};
 use server::Views;
 use server::state::{Answer, Check, Devices, Error, Page, Readiness};
@@ -172,6 +172,10 @@ pub(crate) fn show(reader: &Reader, device: &Device, held: &[Json]) -> Result<Js
             });
             if let Some(unit) = &held.unit {
                 value["unit"] = json!(&**unit);
+            }
+            // The value is the last good one, but what was reported since is not to be trusted.
+            if held.quality != Quality::Good {
+                value["quality"] = json!(held.quality);
             }
             if let Some(desired) = &held.desired {
                 value["desired"] = model::value::plain::to_json(desired);

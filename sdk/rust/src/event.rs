@@ -52,6 +52,7 @@ pub enum Freshness {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reading {
     pub capability: String,
+    /// The JSON text `null` where it could not be read; the quality is then bad.
     pub value: Value,
     /// UCUM code, the canonical one of the capability where it has one.
     pub unit: Option<String>,

@@ -22,6 +22,7 @@ pub struct Host<'a> {
 /// What is known of one capability of a device, as of the event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Known {
+    /// The last good one; the JSON text `null`, of quality bad, where there has been none.
     pub value: Value,
     /// UCUM code.
     pub unit: Option<String>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::device::Confirm;
 use model::effect::Target;
-use model::event::{Cause, Completion, Event, Outcome, Reading};
+use model::event::{Cause, Completion, Event, Outcome, Quality, Reading};
 use model::input::{Origin, RETRYING, SENDING, Settled, TransferBody};
 use model::outgoing::{Outgoing, OutgoingBody};
 use model::{Capability, DeviceNo, Id, Instant, Name, Value};
@@ -209,6 +209,9 @@ impl Partition {
     pub(crate) fn echo(&mut self, device: DeviceNo, readings: &[Reading]) -> u8 {
         let mut depth = 0;
         for reading in readings {
+            if reading.quality == Quality::Bad {
+                continue;
+            }
             let Some(flight) = self.flights.awaited(device, reading.capability) else { continue };
             if !flight.desired.as_ref().is_some_and(|(_, value)| value.same(&reading.value)) {
                 continue;

@@ -112,13 +112,15 @@ impl Twin {
 
 impl From<&LastKnown> for Known {
     fn from(held: &LastKnown) -> Self {
+        // What was asked of a device that has reported nothing is known all the same.
+        let quality = if held.value.is_some() { held.quality } else { Quality::Bad };
         Self {
-            value: held.value.clone().unwrap_or(Value::Boolean(false)),
+            value: held.value.clone().unwrap_or_else(Value::nothing),
             unit: held.unit.clone(),
             desired: held.desired.clone(),
             since: held.since,
             reported: held.reported,
-            quality: held.quality,
+            quality,
             freshness: held.freshness,
             attributes: Vec::new(),
         }

@@ -235,7 +235,7 @@ impl Host for World {
 impl World {
     fn known(&self, device: &str, capability: &str) -> Option<Known> {
         let held = self.twins.get(&self.bound(device)?)?.get(Capability::known(capability)?)?;
-        (held.value.is_some() || held.desired.is_some()).then(|| held.into())
+        Some(held.into())
     }
 
     fn availability(&self, device: &str) -> Option<(bool, Instant)> {

@@ -31,7 +31,7 @@ pub struct Counts {
     pub redelivered: u64,
     /// Messages of QoS 0: lost where anything fails.
     pub qos0: u64,
-    /// Values left out because they were null, NaN, infinite or unlisted.
+    /// Values that could not be read: null, NaN, infinite, unlisted or of another kind.
     pub bad_values: u64,
     /// Times that the source was held back because the engine was behind.
     pub held_back: u64,

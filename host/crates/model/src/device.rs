@@ -48,7 +48,7 @@ pub struct ReadingMap {
     pub path: Name,
     /// The unit of the payload; converted to the capability's canonical unit at the edge.
     pub unit: Option<Unit>,
-    /// Maps payload texts to values, such as ON to true. A text that is not listed is quality `bad`.
+    /// Maps payload texts to values, such as ON to true. A text that is not listed is quality `bad`, without a value.
     pub values: BTreeMap<Name, Value>,
 }
 

@@ -64,7 +64,7 @@ pub enum Quality {
     #[default]
     Good,
     Uncertain,
-    /// The device or the edge says that the value is not to be trusted; there may be none.
+    /// The device or the edge says that the value is not to be trusted, or that it could not be read.
     Bad,
 }
 
@@ -83,6 +83,7 @@ pub enum Freshness {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     pub capability: Capability,
+    /// [`Value::nothing`] where none could be read; the quality is then bad.
     pub value: Value,
     /// UCUM code, the canonical one of the capability where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

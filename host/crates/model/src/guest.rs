@@ -151,6 +151,7 @@ pub trait Host: Send {
 /// What is known of a capability of a device: the WIT record `known`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Known {
+    /// The last good one; [`Value::nothing`], of quality bad, where there has been none.
     pub value: Value,
     pub unit: Option<Name>,
     /// What was last asked of it, where it is an actuator.

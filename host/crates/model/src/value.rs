@@ -44,6 +44,17 @@ impl Value {
         Self::Text(Name::from(text.as_ref()))
     }
 
+    /// No value: what a reading of quality `bad` holds where none could be read.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self::Json(Name::from("null"))
+    }
+
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        matches!(self, Self::Json(text) if &**text == "null")
+    }
+
     /// The value as a number: booleans count as 0 and 1, as in histories.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {

@@ -50,11 +50,10 @@ fn there(device: &Json) -> &'static str {
 }
 
 fn quantity(held: &Json) -> String {
-    let value = text(&held["value"]);
-    match held["unit"].as_str() {
-        Some(unit) => format!("{value} {unit}"),
-        None => value,
-    }
+    let quality = held["quality"].as_str().map(|quality| format!("({quality})"));
+    let parts = [Some(text(&held["value"])), held["unit"].as_str().map(str::to_owned), quality];
+    let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    parts.join(" ")
 }
 
 fn text(json: &Json) -> String {
@@ -80,5 +79,12 @@ mod tests {
         let shown = show(&device);
         assert!(shown.contains("21.0 Cel") && shown.contains("7.0") && shown.contains("yes"), "{shown}");
         assert!(list(&[device]).contains("setpoint 21.0 Cel"));
+    }
+
+    #[test]
+    fn a_value_that_is_not_to_be_trusted_says_so() {
+        let held = |value: Json| json!({"value": value, "unit": "Cel", "quality": "bad"});
+        assert_eq!(quantity(&held(json!(21.0))), "21.0 Cel (bad)");
+        assert_eq!(quantity(&json!({"value": null, "quality": "bad"})), "(bad)");
     }
 }

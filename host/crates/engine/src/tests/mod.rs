@@ -1,5 +1,6 @@
 //! Behaviour of the engine as a whole, with native rules in place of packages.
 
+mod bad_values;
 mod clock_changes;
 mod conditions;
 mod containment;

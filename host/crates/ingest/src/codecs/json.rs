@@ -45,7 +45,8 @@ pub struct Decoded {
     pub at: Option<Instant>,
     /// The device's own id of this message.
     pub id: Option<String>,
-    /// Members that were there without a usable value: null, NaN, infinite, an unlisted text, a time that is none.
+    /// Members whose value could not be read: null, NaN, infinite, of another kind, an unlisted text, a time that is
+    /// none.
     pub bad: u32,
 }
 
@@ -122,11 +123,12 @@ impl Plan {
             }
         };
         for pick in &self.readings {
-            match json.pointer(&pick.path).map(|found| pick.read(found)) {
-                Some(Some(reading)) => decoded.readings.push(reading),
-                Some(None) => decoded.bad += 1,
-                None => {}
-            }
+            let Some(found) = json.pointer(&pick.path) else { continue };
+            let reading = pick.read(found).unwrap_or_else(|| {
+                decoded.bad += 1;
+                unread(pick.capability)
+            });
+            decoded.readings.push(reading);
         }
         if decoded.readings.len() > limits::READINGS_PER_EVENT {
             return Err(Reason::TooManyReadings(decoded.readings.len()));
@@ -204,6 +206,18 @@ impl Quantity {
     pub(crate) fn reading(&self, capability: Capability, value: Value) -> Reading {
         let unit = if matches!(value, Value::Integer(_) | Value::Number(_)) { self.unit.clone() } else { None };
         Reading { capability, value, unit, previous: None, quality: Quality::Good, attributes: Vec::new() }
+    }
+}
+
+/// A reading whose value could not be read: its device spoke, and what was known before is no longer to be trusted.
+pub(crate) fn unread(capability: Capability) -> Reading {
+    Reading {
+        capability,
+        value: Value::nothing(),
+        unit: None,
+        previous: None,
+        quality: Quality::Bad,
+        attributes: Vec::new(),
     }
 }
 

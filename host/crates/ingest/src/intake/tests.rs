@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::device::AvailabilityTopic;
+use model::event::Quality;
 use model::{Instant, Value};
 use proptest::prelude::*;
 
@@ -59,13 +60,14 @@ fn a_payload_that_is_the_value_itself_needs_no_json() {
     assert_eq!(values(&check(&map, "lamp", b"\"ON\"")), [Value::Boolean(true)]);
     assert_eq!(values(&check(&map, "lamp", b"1")), [Value::Boolean(false)]);
     assert_eq!(values(&check(&map, "t", b"23.5")), [Value::Number(23.5)]);
-    let unlisted = check(&map, "lamp", b"DIM");
-    assert_eq!((values(&unlisted).len(), unlisted.bad_values), (0, 1));
-    assert_eq!(check(&map, "t", b"NaN").bad_values, 1);
+    for (topic, payload) in [("lamp", "DIM"), ("t", "NaN"), ("t", "warm")] {
+        let taken = check(&map, topic, payload.as_bytes());
+        assert_eq!((values(&taken), taken.bad_values), (vec![Value::nothing()], 1), "{payload}");
+    }
 }
 
 #[test]
-fn values_that_cannot_be_are_left_out_and_counted_and_the_rest_stands() {
+fn values_that_cannot_be_read_are_bad_and_counted_and_the_rest_stands() {
     let mut device = probe(1, "d", "t");
     device.source.as_mut().expect("a source").readings =
         vec![reading("temperature", "/a", None), reading("humidity", "/b", None), reading("count", "/c", None)];
@@ -78,8 +80,11 @@ fn values_that_cannot_be_are_left_out_and_counted_and_the_rest_stands() {
         (br#"{"c":1}"#, 0),
     ] {
         let taken = check(&map, "t", payload);
-        assert_eq!(taken.bad_values, bad, "{}", String::from_utf8_lossy(payload));
-        assert!(values(&taken).contains(&Value::Integer(1)));
+        let Body::Observation { readings, .. } = &taken.inputs[0].body else { panic!("no observation") };
+        let (unread, read): (Vec<_>, Vec<_>) = readings.iter().partition(|reading| reading.quality == Quality::Bad);
+        assert_eq!((taken.bad_values, unread.len()), (bad, bad as usize), "{}", String::from_utf8_lossy(payload));
+        assert!(unread.iter().all(|reading| reading.value.is_nothing() && reading.unit.is_none()));
+        assert!(read.iter().any(|reading| reading.value == Value::Integer(1)));
     }
     let large = check(&map, "t", br#"{"c":9007199254740992}"#);
     assert_eq!(values(&large), [Value::text("9007199254740992")]);

@@ -10,8 +10,9 @@ use serde_json::Value as Json;
 
 use super::fields::Text;
 use super::names::Names;
+use crate::codecs::json::unread;
 
-/// Readings of one line, and how many had no value.
+/// Readings of one line, and how many have no value.
 #[derive(Debug, Default)]
 pub(crate) struct Readings {
     pub(crate) readings: Vec<Reading>,
@@ -41,13 +42,13 @@ impl<'de> Visitor<'de> for ReadingsSeed<'_> {
                 return Err(A::Error::custom(format!("more than {} readings", limits::READINGS_PER_EVENT)));
             }
             let given = map.next_value_seed(GivenSeed)?;
-            match reading(&name, given, self.0).map_err(|why| A::Error::custom(format!("reading `{name}`: {why}")))? {
-                Some(reading) if all.readings.iter().any(|other| other.capability == reading.capability) => {
-                    return Err(A::Error::custom(format!("reading `{name}` stands there twice")));
-                }
-                Some(reading) => all.readings.push(reading),
-                None => all.bad += 1,
+            let reading = reading(&name, given, self.0);
+            let reading = reading.map_err(|why| A::Error::custom(format!("reading `{name}`: {why}")))?;
+            if all.readings.iter().any(|other| other.capability == reading.capability) {
+                return Err(A::Error::custom(format!("reading `{name}` stands there twice")));
             }
+            all.bad += u32::from(reading.value.is_nothing());
+            all.readings.push(reading);
         }
         Ok(all)
     }
@@ -60,14 +61,14 @@ enum Given {
     Object(serde_json::Map<String, Json>),
 }
 
-fn reading(name: &str, given: Given, names: &mut Names) -> Result<Option<Reading>, String> {
+fn reading(name: &str, given: Given, names: &mut Names) -> Result<Reading, String> {
     let (capability, own) = names.capability(name)?;
     match given {
-        Given::Nothing => Ok(None),
-        Given::Plain(value) => own.checked(value).map(|value| Some(own.reading(capability, value))),
+        Given::Nothing => Ok(unread(capability)),
+        Given::Plain(value) => own.checked(value).map(|value| own.reading(capability, value)),
         Given::Object(object) if !object.contains_key("value") => {
             let value = plain::from_json(&Json::Object(object)).ok_or("no value")?;
-            own.checked(value).map(|value| Some(own.reading(capability, value)))
+            own.checked(value).map(|value| own.reading(capability, value))
         }
         Given::Object(mut object) => {
             let value = object.remove("value").unwrap_or_default();
@@ -89,12 +90,16 @@ fn reading(name: &str, given: Given, names: &mut Names) -> Result<Option<Reading
                 return Err(format!("unknown field `{unknown}`{}", crate::nearest::hint(nearest)));
             }
             let value = if bytes { Some(decode(&value)?) } else { plain::from_json(&value) };
-            let Some(value) = value else { return Ok(None) };
             let quantity = stated.as_ref().unwrap_or(own);
-            let mut reading = quantity.reading(capability, quantity.checked(value)?);
-            reading.quality = quality.unwrap_or_default();
+            let mut reading = match value {
+                Some(value) => Reading {
+                    quality: quality.unwrap_or_default(),
+                    ..quantity.reading(capability, quantity.checked(value)?)
+                },
+                None => unread(capability),
+            };
             reading.attributes = attributes.unwrap_or_default();
-            Ok(Some(reading))
+            Ok(reading)
         }
     }
 }

@@ -55,6 +55,19 @@ fn the_published_examples_read_as_they_are_meant() {
 }
 
 #[test]
+fn a_reading_without_a_value_is_bad_and_keeps_what_else_is_said_of_it() {
+    let text = r#"{"at":"2022-05-02T05:14:00Z","device":"fridge-1","readings":{"temperature":null,"humidity":{"value":null,"quality":"good","attributes":{"why":"dry"}},"count":3}}"#;
+    assert_eq!(read(text).remove(0).expect("a good line").bad_values, 2);
+    let Body::Observation { readings, .. } = &inputs(text)[0].body else { panic!("no observation") };
+    let [temperature, humidity, count] = &readings[..] else { panic!("{readings:?}") };
+    for unread in [temperature, humidity] {
+        assert_eq!((&unread.value, unread.quality), (&Value::nothing(), Quality::Bad));
+    }
+    assert_eq!(humidity.attributes, [("why".into(), Value::text("dry"))]);
+    assert_eq!((&count.value, count.quality), (&Value::Integer(3), Quality::Good));
+}
+
+#[test]
 fn a_bad_line_is_named_by_number_and_reason() {
     for (line, expected) in [
         (r#"{"at":"2022-05-02T05:14:00Z","redings":{}}"#, "line 1: unknown field `redings`: did you mean `readings`?"),
