@@ -4,21 +4,27 @@ use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 
+use config::Problems;
 use engine::digest::RunDigest;
 use engine::{Accounts, Engine, Persistence, Setup, SetupError, Turn};
 use ingest::DeviceMap;
-use ingest::recorded::{self, BadLines, FileReader, Kind};
+use ingest::intake::Heard;
+use ingest::recorded::{self, BadLines, FileReader, Kind, Line};
 use model::configuration::Joined;
 use model::guest::Program;
 use model::input::HostEvent;
-use model::{Configuration, Decision, Deployment, Device, DeviceNo, Input, Instant, Name, limits};
+use model::{Configuration, Decision, Deployment, Device, Input, Instant, Name, limits};
 
+use crate::backtest::{Numbers, Set};
 use crate::installation::message_filters;
 use crate::journal::SameInstant;
 
 /// What a replay is made of.
 pub(crate) struct Replay {
     engine: Engine,
+    /// What is deployed, with the fleets whose members are discovered.
+    set: Set,
+    numbers: Numbers,
     /// What is in force, for devices that join.
     configuration: Configuration,
     programs: Vec<(Name, Arc<dyn Program>)>,
@@ -38,6 +44,7 @@ pub(crate) struct Replay {
 pub(crate) struct Summary {
     pub(crate) lines: u64,
     pub(crate) skipped: u64,
+    pub(crate) unclaimed: Unclaimed,
     /// Those with an effect, a refusal or a failure.
     pub(crate) decisions: u64,
     /// SHA-256 over them.
@@ -45,6 +52,14 @@ pub(crate) struct Summary {
     pub(crate) accounts: Accounts,
     /// Events of the sample that a fresh instance answered differently.
     pub(crate) divergences: Vec<engine::Divergence>,
+}
+
+/// Lines of topics that no device and no rule hears: nothing wrong, and nothing came of them.
+#[derive(Debug, Default)]
+pub(crate) struct Unclaimed {
+    pub(crate) lines: u64,
+    /// The number of the first, and its topic.
+    pub(crate) first: Option<(u64, Name)>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +72,13 @@ pub(crate) enum Error {
         "line {line}: time goes back from {last} to {at}: sort the recording by `received`, or `at` where it has none"
     )]
     Backwards { line: u64, last: Instant, at: Instant },
+    #[error("line {line}: failed to take in `{device}`, a member of a fleet")]
+    Joining {
+        line: u64,
+        device: Name,
+        #[source]
+        source: Problems,
+    },
     #[error("failed to write decisions")]
     Write(#[source] std::io::Error),
 }
@@ -64,13 +86,17 @@ pub(crate) enum Error {
 impl Replay {
     /// # Errors
     /// When the deployments cannot run together.
-    pub(crate) fn new(setup: Setup, map: DeviceMap) -> Result<Self, SetupError> {
-        let (configuration, partitions) = (setup.configuration(), setup.partitions);
+    pub(crate) fn new(set: Set, numbers: Numbers, partitions: u16) -> Result<Self, SetupError> {
+        let setup = set.setup(partitions);
+        let configuration = setup.configuration();
+        let map = DeviceMap::new((*setup.devices).clone(), set.filters());
         let programs = setup.deployments.iter().map(|(spec, program)| (spec.name.clone(), Arc::clone(program)));
         let programs = programs.collect();
         let engine = Engine::new(setup, Persistence::DecisionsOnly)?;
         Ok(Self {
             engine,
+            set,
+            numbers,
             configuration,
             programs,
             partitions,
@@ -120,6 +146,8 @@ impl Replay {
                 self.clock = at;
                 continue;
             }
+            self.discover(&line, at)?;
+            self.note_unclaimed(&line, &mut summary.unclaimed);
             match line.into_inputs(&self.map, &self.source) {
                 Ok(inputs) => {
                     let new = inputs.into_iter().filter(|input| !(exported && self.same.took(at, input)));
@@ -142,12 +170,37 @@ impl Replay {
         Ok(summary)
     }
 
+    /// A member of a fleet joins as it is first heard, as live.
+    fn discover(&mut self, line: &Line, at: Instant) -> Result<(), Error> {
+        let from = line.source.as_ref().unwrap_or(&self.source);
+        let Some(heard) = line.heard().filter(|heard| !self.map.has(from, *heard)) else { return Ok(()) };
+        let Some(device) = self.set.discovered(heard, &mut self.numbers) else { return Ok(()) };
+        let before = self.set.setup(self.partitions).configuration();
+        let joined = self.set.joined(&device, self.partitions);
+        let joined =
+            joined.map_err(|source| Error::Joining { line: line.number, device: device.id.clone(), source })?;
+        match joined.and_then(|setup| before.joined(&setup.configuration())) {
+            Some(joined) => self.join(&joined, line.number, at),
+            None => Ok(()),
+        }
+    }
+
+    fn note_unclaimed(&self, line: &Line, unclaimed: &mut Unclaimed) {
+        let from = line.source.as_ref().unwrap_or(&self.source);
+        if let Some(Heard::Topic(topic)) = line.heard()
+            && !self.map.claims(from, topic)
+        {
+            unclaimed.lines += 1;
+            unclaimed.first.get_or_insert_with(|| (line.number, Name::from(topic)));
+        }
+    }
+
     /// A member of a fleet that the configuration does not declare. Here it has a number of its own.
     fn join(&mut self, joined: &Joined, line: u64, at: Instant) -> Result<(), Error> {
         if self.map.devices().named(&joined.device.id).is_some() {
             return Ok(());
         }
-        let number = DeviceNo(self.configuration.devices.iter().map(|d| d.number.0).max().unwrap_or_default() + 1);
+        let number = self.numbers.of_device(&joined.device.id);
         let device = Device { number, ..(*joined.device).clone() };
         self.configuration.join(&Joined { device: Arc::new(device), places: joined.places.clone() });
         let programs = &self.programs;
@@ -158,7 +211,8 @@ impl Replay {
         };
         let setup = Setup::of(self.configuration.clone(), self.partitions, find);
         let Ok(setup) = setup;
-        self.map = device_map(&setup.devices, message_filters(&self.configuration.deployments));
+        let filters = message_filters(&self.configuration.deployments);
+        self.map = DeviceMap::new((*setup.devices).clone(), filters);
         self.engine.reconfigure(setup, Name::from(format!("line:{line}")), at)?;
         Ok(())
     }
@@ -189,9 +243,4 @@ fn take(
         each(decision).map_err(Error::Write)?;
     }
     Ok(())
-}
-
-/// The map by which a recording's topics and devices are read.
-pub(crate) fn device_map(devices: &Arc<model::device::Devices>, filters: Vec<Name>) -> DeviceMap {
-    DeviceMap::new((**devices).clone(), filters)
 }

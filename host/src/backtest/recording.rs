@@ -51,14 +51,25 @@ pub(crate) fn over_recording(
         if to.is_some_and(|to| at >= to) {
             break;
         }
-        if let Kind::Host(HostEvent::Joined(joined)) = &line.kind {
-            let device = Device { number: numbers.of_device(&joined.device.id), ..(*joined.device).clone() };
+        let from = line.source.as_ref().unwrap_or(&source);
+        let joined = match (&line.kind, line.heard()) {
+            (Kind::Host(HostEvent::Joined(joined)), _) => {
+                Some(Device { number: numbers.of_device(&joined.device.id), ..(*joined.device).clone() })
+            }
+            (_, Some(heard)) if !map.has(from, heard) => {
+                new.discovered(heard, numbers).or_else(|| old.discovered(heard, numbers))
+            }
+            _ => None,
+        };
+        if let Some(device) = joined {
             for (part, set) in [(Part::Old, &mut *old), (Part::New, &mut *new)] {
                 if let Some(setup) = set.joined(&device, 1)? {
                     run.reconfigure(part, setup, Name::from(format!("line:{number}")), at)?;
                 }
             }
             map = device_map(old, new);
+        }
+        if matches!(line.kind, Kind::Host(HostEvent::Joined(_))) {
             continue;
         }
         if at != clock {

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use config::Host;
+use config::{Host, Problems};
 use engine::Setup;
+use ingest::intake::Heard;
 use model::device::Devices;
 use model::guest::Program;
 use model::{Device, DeviceNo, Name};
@@ -102,13 +103,19 @@ impl Set {
         self.installation.setup(partitions, Arc::clone(&self.devices), &self.loaded)
     }
 
+    /// The member of a fleet that is heard so, numbered, where it is not known yet.
+    pub(crate) fn discovered(&self, heard: Heard<'_>, numbers: &mut Numbers) -> Option<Device> {
+        let (pattern, member) = self.installation.member(heard)?;
+        let new = self.devices.named(&member.id).is_none();
+        new.then(|| pattern.instantiate(&member, numbers.of_device(&member.id)))
+    }
+
     /// The set once another device has joined; none where it knows the device, or has no fleet that it is of.
     ///
     /// # Errors
     /// When the deployments no longer fit.
-    pub(crate) fn joined(&mut self, device: &Device, partitions: u16) -> Result<Option<Setup>> {
-        let patterns = &self.installation.host.patterns;
-        let found = patterns.iter().find_map(|pattern| Some((pattern, pattern.named(&device.id)?)));
+    pub(crate) fn joined(&mut self, device: &Device, partitions: u16) -> Result<Option<Setup>, Problems> {
+        let found = self.installation.member(Heard::Device(&device.id));
         let Some((pattern, member)) = found.filter(|_| self.devices.named(&device.id).is_none()) else {
             return Ok(None);
         };

@@ -3,16 +3,16 @@
 
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use engine::{Lines, Versions};
 use ingest::recorded::BadLines;
-use model::{DeviceNo, Instant};
+use model::Instant;
 use sandbox::{Options, Pooling, Sandbox};
 use serde_json::json;
 
 use super::output;
+use crate::backtest::{Numbers, Set};
 use crate::journal::{Archive, Replayed, Stored, Watcher, is_export, replay_export};
 use crate::replay;
 
@@ -135,21 +135,12 @@ impl Replay {
         if !self.simulated && self.partitions.is_none() && is_export(&recording)? {
             return self.run_export(recording);
         }
-        let installation = super::read_installation(&self.config)?;
-        let mut next = 0;
-        let devices = Arc::new(installation.devices(&mut |_| {
-            next += 1;
-            DeviceNo(next)
-        }));
         let sandbox = Sandbox::new(Options { cache: None, pooling: Pooling::Auto })?;
-        let loaded = installation.load(&sandbox, installation.resolve(&devices)?)?;
-        let partitions = self.partitions.unwrap_or(installation.host.partitions);
-        let setup = installation.setup(partitions, Arc::clone(&devices), &loaded);
-        let map = replay::device_map(
-            &devices,
-            crate::installation::message_filters(loaded.iter().map(|loaded| &loaded.spec)),
-        );
-        let mut replay = replay::Replay::new(setup, map)?;
+        let host = config::Host::load(&self.config.config)?;
+        let partitions = self.partitions.unwrap_or(host.partitions);
+        let mut numbers = Numbers::default();
+        let set = Set::of(host, &sandbox, &mut numbers, &[])?;
+        let mut replay = replay::Replay::new(set, numbers, partitions)?;
         replay.sample(engine::Sampler::share(self.sampler.unwrap_or_default()));
         on_engine_thread(move || self.feed(replay, &recording))
     }
@@ -188,6 +179,7 @@ impl Replay {
                 "mode": mode,
                 "lines": summary.lines,
                 "skipped": summary.skipped,
+                "unclaimed": summary.unclaimed.lines,
                 "decisions": summary.decisions,
                 "digest": summary.digest,
                 "accounts": summary.accounts,
@@ -199,6 +191,12 @@ impl Replay {
             "{} lines, {} skipped, {} decisions ({mode})",
             summary.lines, summary.skipped, summary.decisions
         ));
+        if let Some((line, topic)) = &summary.unclaimed.first {
+            let lines = summary.unclaimed.lines;
+            output::say(format_args!(
+                "{lines} lines of topics that no device and no rule hears; the first is line {line}, on {topic}"
+            ));
+        }
         for divergence in &summary.divergences {
             let engine::Divergence { deployment, key, event, handled, .. } = divergence;
             output::say(format_args!(

@@ -76,6 +76,12 @@ impl DeviceMap {
         self.routes(connection, topic).next().is_some()
     }
 
+    /// Whether a message on this topic, by this connection, concerns a device or a rule.
+    #[must_use]
+    pub fn claims(&self, connection: &str, topic: &str) -> bool {
+        self.knows(connection, topic) || self.wants_message(topic)
+    }
+
     /// Whether the device that is heard, by this connection, is there.
     #[must_use]
     pub fn has(&self, connection: &str, heard: Heard<'_>) -> bool {

@@ -1,13 +1,16 @@
 //! Agreement: the same lines give the same decisions in whatever turns and partitions they run, and so does the journal of
 //! each such run.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use engine::digest::{self, RunDigest};
 use engine::{Exact, Persistence, Recorded, Setup, Turn, rows};
 use ingest::recorded::{BadLines, FileReader, Kind};
-use model::{Decision, Input, Instant, Name};
+use model::input::{Body, HostEvent};
+use model::{Configuration, Decision, Deployment, Input, Instant, Name};
 use serde_json::Value as Json;
 use store::JournalRow;
 
@@ -70,8 +73,8 @@ impl Runner {
     }
 
     fn play(&self, name: &str, file: &Path, way: Way) -> Result<Played, Error> {
-        let (setup, map) = self.setup(name)?;
-        let mut stage = Stage::new(Setup { partitions: way.partitions, ..setup }, map, Persistence::Journal)?;
+        let installed = self.installed(name)?.with_partitions(way.partitions);
+        let mut stage = Stage::new(installed, Persistence::Journal)?;
         let mut played = Played { journals: vec![Vec::new(); way.partitions.into()], ..Played::default() };
         let mut reader = FileReader::open(file, BadLines::Stop)?;
         while let Some(line) = reader.next_line()? {
@@ -90,17 +93,18 @@ impl Runner {
 
     /// Replays the journal of each partition; where that parts from what the run had made.
     fn replay(&self, name: &str, way: Way, played: &Played) -> Result<Option<Box<Failure>>, Error> {
-        let (setup, _) = self.setup(name)?;
-        let setup = Setup { partitions: way.partitions, ..setup };
+        let setup = self.installed(name)?.with_partitions(way.partitions).setup().clone();
         let mut again = Vec::new();
         for (number, journal) in (0..).zip(&played.journals) {
             if journal.is_empty() {
                 continue;
             }
             let mut exact = Exact::new(number, setup.clone())?;
+            let mut configuration = setup.configuration();
             for row in journal {
                 let input: Option<Input> = row.observed.then(|| rows::decode("journal", &row.payload)).transpose()?;
-                if let Err(difference) = exact.take(&Recorded::new(row, input.as_ref()), None) {
+                let joined = input.as_ref().and_then(|input| self.joined(&mut configuration, way, input));
+                if let Err(difference) = exact.take(&Recorded::new(row, input.as_ref()), joined) {
                     return Ok(Some(played.strays(way, &difference, row.at)));
                 }
             }
@@ -111,6 +115,15 @@ impl Runner {
         }
         Ok(first_difference(way, &played.decisions, &again)
             .map(|place| played.failure(format!("the run's own journal, with {way}, gives another decision"), place)))
+    }
+
+    /// What is in force once a member of a fleet has joined.
+    fn joined(&self, configuration: &mut Configuration, way: Way, input: &Input) -> Option<Setup> {
+        let Body::Host(HostEvent::Joined(joined)) = &input.body else { return None };
+        configuration.join(joined);
+        let program = |_: &Deployment| Ok::<_, Infallible>(Arc::clone(&self.program));
+        let Ok(setup) = Setup::of(configuration.clone(), way.partitions, program);
+        Some(setup)
     }
 }
 

@@ -2,11 +2,13 @@
 
 mod agreement;
 mod expectation;
+mod installed;
 mod run;
 mod runner;
 mod stage;
 
 pub use expectation::{Difference, Expectation, differences};
+pub use installed::Installed;
 pub use runner::{Error, Failure, Outcome, Runner, SINK};
 pub use stage::Stage;
 

@@ -3,17 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use config::{Manifest, Problem, Problems, Scenario};
+use config::{Manifest, Problems, Scenario};
 use engine::rows::RowError;
-use engine::{Persistence, Setup, SetupError};
-use ingest::DeviceMap;
+use engine::{Persistence, SetupError};
 use ingest::recorded;
 use model::deployment::PackageDigest;
 use model::guest::Program;
-use model::{DeviceNo, Instant, Name};
+use model::{Instant, Name};
 use serde_json::Value as Json;
 
 use crate::expectation::Difference;
+use crate::installed::Installed;
 use crate::run::Run;
 use crate::stage::Stage;
 
@@ -22,7 +22,7 @@ pub const SINK: &str = "mqtt:broker";
 
 /// Runs the scenarios of one rule.
 pub struct Runner {
-    pub manifest: Manifest,
+    pub manifest: Arc<Manifest>,
     pub digest: PackageDigest,
     pub program: Arc<dyn Program>,
     /// The text of `scenarios/deployment.toml`, and where it was read.
@@ -83,8 +83,7 @@ impl Runner {
     /// Everything that is wrong with the deployment; a line that cannot be read.
     pub fn run(&self, file: &Path) -> Result<Outcome, Error> {
         let name = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let (setup, map) = self.setup(&name)?;
-        let mut run = Run::new(Stage::new(setup, map, Persistence::DecisionsOnly)?);
+        let mut run = Run::new(Stage::new(self.installed(&name)?, Persistence::DecisionsOnly)?);
         let (digest, failure) = match run.find_difference(file)? {
             Some(failure) => (None, Some(failure)),
             None => match self.agree(&name, file)? {
@@ -99,25 +98,9 @@ impl Runner {
     ///
     /// # Errors
     /// Everything in which deployment, manifest and rule do not fit together.
-    pub fn setup(&self, name: &str) -> Result<(Setup, DeviceMap), Problems> {
+    pub fn installed(&self, name: &str) -> Result<Installed, Problems> {
         let file = self.file.display().to_string();
         let scenario = Scenario::parse(&self.deployment, &file, Name::from(name))?;
-        let mut next = 0;
-        let devices = Arc::new(scenario.devices(&mut |_| {
-            next += 1;
-            DeviceNo(next)
-        }));
-        let installation = scenario.installation(&devices);
-        let spec = config::resolve(&scenario.deployment, &self.manifest, self.digest, &installation)?;
-        engine::validate(&*self.program, &spec.settings).map_err(|message| Problem::of_file(&file, message))?;
-        let map = DeviceMap::new((*devices).clone(), spec.message_filters().cloned());
-        let setup = Setup {
-            partitions: 1,
-            deployments: vec![(Arc::new(spec), Arc::clone(&self.program))],
-            devices,
-            groups: scenario.groups,
-            default_sink: Name::from(SINK),
-        };
-        Ok((setup, map))
+        Installed::new(scenario, Arc::clone(&self.manifest), self.digest, Arc::clone(&self.program), &file)
     }
 }

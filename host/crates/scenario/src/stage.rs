@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use engine::rows::RowError;
-use engine::{Engine, Persistence, Sampler, Setup, SetupError, Turn};
+use engine::{Engine, Persistence, Sampler, SetupError, Turn};
 use ingest::DeviceMap;
 use ingest::recorded::{self, Kind, Line};
 use model::{Instant, Name};
 use store::Table;
 
-use crate::Error;
+use crate::{Error, Installed};
 
 /// Table and key of a row.
 type Place = (Table, Box<[u8]>);
@@ -17,6 +17,7 @@ type Place = (Table, Box<[u8]>);
 /// An engine that takes lines of a recording, in turns of one unless said otherwise.
 pub struct Stage {
     engine: Engine,
+    installed: Installed,
     map: DeviceMap,
     source: Name,
     clock: Instant,
@@ -29,10 +30,10 @@ pub struct Stage {
 impl Stage {
     /// # Errors
     /// When the deployment cannot run.
-    pub fn new(setup: Setup, map: DeviceMap, persistence: Persistence) -> Result<Self, SetupError> {
-        let engine = Engine::new(setup, persistence)?;
-        let source = Name::from("scenario");
-        Ok(Self { engine, map, source, clock: Instant::default(), rows: BTreeMap::new(), sequence: 0 })
+    pub fn new(installed: Installed, persistence: Persistence) -> Result<Self, SetupError> {
+        let engine = Engine::new(installed.setup().clone(), persistence)?;
+        let (map, source) = (installed.map(), Name::from("scenario"));
+        Ok(Self { engine, installed, map, source, clock: Instant::default(), rows: BTreeMap::new(), sequence: 0 })
     }
 
     /// Runs each event on a fresh instance too: turns then tell where a rule keeps something in its memory.
@@ -62,6 +63,7 @@ impl Stage {
         if at < self.clock {
             return Err(Error::Backwards { line: number, last: self.clock, at });
         }
+        self.discover(&line, at)?;
         let inputs = line.into_inputs(&self.map, &self.source);
         let inputs = inputs.map_err(|reason| recorded::Error::Line { number, reason })?;
         for input in &inputs {
@@ -69,6 +71,20 @@ impl Stage {
         }
         self.engine.advance(at);
         self.clock = at;
+        Ok(())
+    }
+
+    /// A member of a fleet joins as it is first heard, as in a host.
+    fn discover(&mut self, line: &Line, at: Instant) -> Result<(), Error> {
+        let from = line.source.as_ref().unwrap_or(&self.source);
+        let new = line.heard().filter(|heard| !self.map.has(from, *heard));
+        if let Some(heard) = new
+            && self.installed.discover(heard)?
+        {
+            let id = Name::from(format!("line:{}", line.number));
+            self.engine.reconfigure(self.installed.setup().clone(), id, at)?;
+            self.map = self.installed.map();
+        }
         Ok(())
     }
 
@@ -82,8 +98,8 @@ impl Stage {
     ///
     /// # Errors
     /// When the deployment cannot run, or a row cannot be read.
-    pub fn restart(&mut self, setup: Setup) -> Result<(), Error> {
-        let mut engine = Engine::new(setup, self.engine.persistence())?;
+    pub fn restart(&mut self) -> Result<(), Error> {
+        let mut engine = Engine::new(self.installed.setup().clone(), self.engine.persistence())?;
         let rows = self.rows.iter().map(|((table, key), value)| (*table, &**key, &**value));
         engine.restore(0, self.sequence, rows)?;
         self.engine = engine;

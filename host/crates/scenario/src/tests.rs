@@ -151,7 +151,7 @@ fn with_file<T>(lines: &[&str], run: impl FnOnce(&Path) -> T) -> T {
 
 fn runner(program: impl Program + 'static, manifest: &str) -> Runner {
     Runner {
-        manifest: Manifest::parse(manifest, "rule.toml").expect("a good manifest"),
+        manifest: Arc::new(Manifest::parse(manifest, "rule.toml").expect("a good manifest")),
         digest: PackageDigest([0; 32]),
         program: Arc::new(program),
         deployment: DEPLOYMENT.to_owned(),
@@ -196,6 +196,35 @@ fn a_rule_that_traps_does_not_pass_as_one_that_does_nothing() {
     assert_eq!(got["reason"], "trap", "{got}");
     assert_eq!(found.logs, ["error: Too warm to say"]);
     assert_eq!(failure(&[HOT, r#"{"expect":{"verdict":"failed","reason":"trap"}}"#]), None);
+}
+
+/// The fleet that only a pattern declares, beside the devices of [`DEPLOYMENT`].
+const FLEET: &str = r#"
+[[device]]
+id = "truck-{n}"
+kind = "thermometer"
+site = "truck-{n}"
+source = { topic = "trucks/{n}", readings = { temperature = { path = "/t", unit = "Cel" } } }
+"#;
+
+#[test]
+fn members_of_a_fleet_join_as_they_are_first_heard() {
+    let at = |minute: u32, what: &str| format!(r#"{{"at":"2026-01-12T08:{minute:02}:00Z",{what}}}"#);
+    let by_topic = at(0, r#""topic":"trucks/7","payload":{"t":4}"#);
+    let nobody = at(1, r#""topic":"cars/7","payload":{"t":4}"#);
+    let by_id = at(2, r#""device":"truck-8","readings":{"temperature":4}"#);
+    let again = at(3, r#""topic":"trucks/8","payload":{"t":5}"#);
+    let lines = [&by_topic, ON, &nobody, NOTHING, &by_id, ON, &again, ON, NOTHING];
+    let deployment = DEPLOYMENT.replace(r#"["fridge", "truck"]"#, r#""kind = 'thermometer'""#);
+    let (devices, rest) = deployment.split_once("[roles]").expect("devices come first");
+    // Each command supersedes the one before, of which this rule need not hear.
+    let manifest = MANIFEST.replace("key = \"device\"", "key = \"device\"\ncompletions = []");
+    let runner = Runner { deployment: format!("{devices}{FLEET}[roles]{rest}"), ..runner(Lamp, &manifest) };
+    let outcome = with_file(&lines, |file| runner.run(file)).expect("a scenario that can be run");
+    assert_eq!((outcome.failure, outcome.expectations), (None, 5));
+    let stranger = by_id.replace("truck-8", "car-8");
+    let error = with_file(&[&stranger], |file| runner.run(file)).expect_err("nobody knows it").to_string();
+    assert!(error.contains("unknown device `car-8`"), "{error}");
 }
 
 #[test]

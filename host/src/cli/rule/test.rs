@@ -1,6 +1,7 @@
 //! `pointsman rule test`: every scenario of a rule, through the engine, in virtual time.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use config::Scenario;
@@ -49,7 +50,7 @@ impl Test {
         let rule = format!("{} {}", package.manifest.id, package.manifest.version);
         let digest = package.inspection.digest;
         let program = package.load(&package::sandbox()?, installation.deployment.compatibility)?;
-        let runner = Runner { manifest: package.manifest, digest, program, deployment, file };
+        let runner = Runner { manifest: Arc::new(package.manifest), digest, program, deployment, file };
         if !self.json {
             output::print(&rule);
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use config::{Manifest, Problems};
 use engine::Persistence;
@@ -27,7 +28,6 @@ const START: Instant = Instant(1_767_225_600_000_000);
 /// Functions that feed panic where what they are given cannot be: an unknown device, a capability that does not exist,
 /// a time that lies before the last one.
 pub struct Bench {
-    runner: Runner,
     stage: Stage,
     now: Instant,
     started: bool,
@@ -75,9 +75,8 @@ impl Bench {
     }
 
     fn of(runner: Runner) -> Result<Self, Error> {
-        let (setup, map) = runner.setup(NAME)?;
-        let stage = Stage::new(setup, map, Persistence::Store).map_err(scenario::Error::from)?;
-        Ok(Self { runner, stage, now: START, started: false, lines: 0 })
+        let stage = Stage::new(runner.installed(NAME)?, Persistence::Store).map_err(scenario::Error::from)?;
+        Ok(Self { stage, now: START, started: false, lines: 0 })
     }
 
     /// The time on the bench.
@@ -152,9 +151,7 @@ impl Bench {
     #[track_caller]
     pub fn restart(&mut self, outage: Span) -> Came {
         self.start();
-        let restarted = self.runner.setup(NAME).map_err(scenario::Error::from);
-        let restarted = restarted.and_then(|(setup, _)| self.stage.restart(setup));
-        restarted.unwrap_or_else(|error| panic!("failed to start again: {error}"));
+        self.stage.restart().unwrap_or_else(|error| panic!("failed to start again: {error}"));
         self.now = self.now + model::Span(outage.0);
         self.host_started()
     }
@@ -216,5 +213,6 @@ fn texts<R: Rule + 'static>(
     let manifest = Manifest::parse(manifest, manifest_file)?;
     let program = native::<R>(manifest.limits.effects_per_event);
     // There is no package; decisions say so.
+    let manifest = Arc::new(manifest);
     Ok(Runner { manifest, digest: PackageDigest([0; 32]), program, deployment, file })
 }

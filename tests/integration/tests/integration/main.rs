@@ -18,6 +18,7 @@ mod delivery;
 mod demo;
 mod disk;
 mod exact;
+mod fleets;
 mod floods;
 mod holds;
 mod kills;

@@ -55,6 +55,17 @@ fn the_published_examples_read_as_they_are_meant() {
 }
 
 #[test]
+fn the_examples_of_the_documentation_read() {
+    let page = include_str!("../../../../docs/recordings.md");
+    let (_, block) = page.split_once("```json\n").expect("a block of examples");
+    let (lines, _) = block.split_once("```").expect("it ends");
+    assert_eq!(inputs(lines).len(), 5, "each line is one input here");
+    for key in ["started", "stopped", "caught-up", "session-lost", "clock-stepped", "joined"] {
+        assert!(page.contains(&format!("\"{key}\"")), "{key}");
+    }
+}
+
+#[test]
 fn a_reading_without_a_value_is_bad_and_keeps_what_else_is_said_of_it() {
     let text = r#"{"at":"2022-05-02T05:14:00Z","device":"fridge-1","readings":{"temperature":null,"humidity":{"value":null,"quality":"good","attributes":{"why":"dry"}},"count":3}}"#;
     assert_eq!(read(text).remove(0).expect("a good line").bad_values, 2);
