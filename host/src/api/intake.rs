@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use ingest::http;
 use ingest::inlet::{Delivery, Receipt, Ticket};
+use ingest::intake::DELIVERY_OVERHEAD;
 use model::Input;
 use server::Intake;
 use server::state::{Answer, Error, Item};
@@ -16,7 +17,7 @@ impl Intake for Doors {
             let parsed = http::parse(&content_type, &headers, &body, &self.intake)
                 .map_err(|error| Error::Malformed(error.to_string()))?;
             let mut items = Vec::with_capacity(parsed.len());
-            let mut waiting = Vec::new();
+            let (mut waiting, mut rejected) = (Vec::new(), Vec::new());
             for item in parsed {
                 match item {
                     Ok(http::Event { inputs, bytes }) => {
@@ -25,9 +26,15 @@ impl Intake for Doors {
                         items.push(Item::Accepted { id });
                     }
                     Err(error) => {
+                        rejected.push(error.code());
                         items.push(Item::Rejected { reason: error.code().into(), detail: error.to_string() });
                     }
                 }
+            }
+            if !rejected.is_empty() {
+                let delivery =
+                    Delivery { inputs: Vec::new(), rejected, bytes: DELIVERY_OVERHEAD, ticket: Ticket::none() };
+                self.put(delivery).await?;
             }
             for (place, id, committed) in waiting {
                 // Dropped without an answer: the host is stopping.
@@ -54,7 +61,11 @@ impl Doors {
             let _ = committed.send(receipt);
         });
         let delivery = Delivery { inputs, rejected: Vec::new(), bytes, ticket };
-        self.inlet.put(delivery).await.map_err(|_| Error::Unavailable("the host is stopping".to_owned()))?;
+        self.put(delivery).await?;
         Ok(waits)
+    }
+
+    async fn put(&self, delivery: Delivery) -> Result<(), Error> {
+        self.inlet.put(delivery).await.map_err(|_| Error::Unavailable("the host is stopping".to_owned()))
     }
 }
