@@ -6,6 +6,7 @@ use crate::inlet::{self, Outlet};
 use crate::mqtt::{Address, ClientCertificate, Connection, Credentials, Options, Tls, Version};
 use crate::testing::device::Device;
 use crate::testing::mosquitto::Mosquitto;
+use crate::testing::packets::Publish;
 use crate::testing::{PATIENCE, again, freshness, intake, payload, take, take_one};
 
 const ROOM: usize = 1 << 20;
@@ -92,6 +93,7 @@ both! {
     both_sides_prove_themselves_by_certificates => uses_certificates;
     a_message_that_several_filters_match_comes_once => hears_once;
     filters_of_an_older_configuration_are_taken_back => takes_back;
+    a_retained_message_is_old_state_and_one_that_comes_now_is_news => tells_retained;
 }
 
 async fn redelivers(version: Version) {
@@ -316,6 +318,25 @@ async fn takes_back(version: Version) {
     ready(&broker, &outlet).await;
     publish(&broker, &["one"]).await;
     assert_eq!(payloads_until(&broker, &outlet, "end").await, ["one"]);
+}
+
+async fn tells_retained(version: Version) {
+    let broker = Mosquitto::open().await;
+    let mut device = Device::connect(broker.address(), "device", true).await;
+    let retained = |packet, payload: &'static [u8]| {
+        Publish { retained: true, ..Publish::qos1("raw/state", packet, payload) }.bytes()
+    };
+    device.send(&retained(1, b"before")).await;
+    assert_eq!(device.puback().await, 1);
+    let (_connection, outlet) = connect(&broker, version, ROOM);
+    for (text, old) in [("before", true), ("now", false)] {
+        let delivery = take_one(&outlet);
+        let Body::Message(message) = &delivery.inputs[0].body else { panic!("no message") };
+        assert_eq!((payload(&delivery).as_str(), message.retained), (text, old));
+        if old {
+            device.send(&retained(2, b"now")).await;
+        }
+    }
 }
 
 async fn uses_certificates(version: Version) {
