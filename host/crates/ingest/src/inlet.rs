@@ -8,6 +8,8 @@ use std::time::Duration;
 use model::{Input, limits};
 use tokio::sync::Notify;
 
+use crate::intake::Taken;
+
 /// Bytes that wait for the engine by default: some seconds of a busy hub, small beside its memory.
 pub const INLET_BYTES: usize = 8 * 1024 * 1024;
 
@@ -26,6 +28,17 @@ pub struct Delivery {
     /// What it counts against the inlet's bound and a turn's: the payload and [`crate::intake::DELIVERY_OVERHEAD`].
     pub bytes: usize,
     pub ticket: Ticket,
+}
+
+impl Taken {
+    /// What the engine must know of it; none where it concerns nobody.
+    pub(crate) fn delivery(self, ticket: Ticket) -> Result<Delivery, Ticket> {
+        if self.inputs.is_empty() && self.rejections.is_empty() {
+            return Err(ticket);
+        }
+        let rejected = self.rejections.iter().map(|rejection| rejection.reason.code()).collect();
+        Ok(Delivery { inputs: self.inputs, rejected, bytes: self.bytes, ticket })
+    }
 }
 
 /// The right to acknowledge one message. Dropped without that, the message counts as not taken: its source sends it

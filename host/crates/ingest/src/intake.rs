@@ -9,7 +9,6 @@ use model::{Input, Name, limits};
 use crate::codecs::json::Payload;
 use crate::devices::{DeviceMap, Route, Shared};
 use crate::ids::Ids;
-use crate::inlet::{Delivery, Ticket};
 use crate::rejection::{Reason, Rejection};
 
 /// What a delivery weighs besides its payload, so that a flood of empty messages is bounded too.
@@ -132,15 +131,6 @@ pub(crate) fn take(map: &DeviceMap, ids: &Ids, arrived: &Arrived<'_>) -> Taken {
 }
 
 impl Taken {
-    /// What the engine must know of it; none where it concerns nobody.
-    pub(crate) fn delivery(self, ticket: Ticket) -> Result<Delivery, Ticket> {
-        if self.inputs.is_empty() && self.rejections.is_empty() {
-            return Err(ticket);
-        }
-        let rejected = self.rejections.iter().map(|rejection| rejection.reason.code()).collect();
-        Ok(Delivery { inputs: self.inputs, rejected, bytes: self.bytes, ticket })
-    }
-
     fn route(&mut self, route: &Route, ids: &Ids, arrived: &Arrived<'_>, payload: &Payload<'_>) {
         match route {
             Route::Readings { device, plan } => match plan.decode(payload) {
