@@ -160,13 +160,8 @@ fn tell(event: &Event) -> Proposal {
     let years = (monotonic_clock::now() - before) / year;
     let same = now.seconds as i64 * 1_000_000 + i64::from(now.nanoseconds / 1_000) == event.received_at;
     let payload = format!("{{\"years\":{years},\"same\":{same}}}").into_bytes();
-    let message = Message {
-        topic: "wasi/told".to_owned(),
-        payload,
-        content_type: None,
-        retained: false,
-        attributes: Vec::new(),
-    };
+    let message =
+        Message { topic: "wasi/told".to_owned(), payload, content_type: None, retained: false, attributes: Vec::new() };
     Proposal { effect: Effect::Publish(message), tag: None, because: None, attributes: Vec::new() }
 }
 
