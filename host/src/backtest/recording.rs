@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use backtest::{Backtest, Options, Part, Report};
 use ingest::DeviceMap;
+use ingest::intake::Heard;
 use ingest::recorded::{BadLines, Error as RecordingError, FileReader, Kind};
 use model::input::{Body, HostEvent, Settled};
 use model::{Device, Id, Input, Instant, Name};
@@ -29,6 +30,7 @@ pub(crate) fn over_recording(
 ) -> Result<Report> {
     let mut map = device_map(old, new);
     let mut taken = HashSet::new();
+    let mut unclaimed = 0;
     let source = Name::from("recording");
     // An export of a newer program is refused here.
     is_export(recording)?;
@@ -75,6 +77,10 @@ pub(crate) fn over_recording(
         if at != clock {
             taken.clear();
         }
+        let from = line.source.as_ref().unwrap_or(&source);
+        if let Some(Heard::Topic(topic)) = line.heard() {
+            unclaimed += u64::from(!map.claims(from, topic));
+        }
         let exported = line.journal.is_some();
         match line.into_inputs(&map, &source) {
             Ok(inputs) => {
@@ -95,6 +101,7 @@ pub(crate) fn over_recording(
     let end = to.map(|to| Instant(to.0 - 1)).or(until);
     let mut report = run.finish(end);
     report.skipped = reader.skipped();
+    report.unclaimed = unclaimed;
     Ok(report)
 }
 

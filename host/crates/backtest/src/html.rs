@@ -60,6 +60,7 @@ pub fn render(report: &Report) -> Result<String, minijinja::Error> {
         to => report.to.to_string(),
         inputs => report.inputs,
         skipped => report.skipped,
+        unclaimed => report.unclaimed,
         window => span(report.window_seconds),
         counts => Value::from(Serde(report.counts)),
         timeline => chart::timeline(&report.timeline, report.bar_seconds),

@@ -21,6 +21,8 @@ pub struct Report {
     pub inputs: u64,
     /// Bad lines that were left out.
     pub skipped: u64,
+    /// Lines of topics that no device and no rule of either set hears.
+    pub unclaimed: u64,
     /// How far apart two decisions may be and still be one that moved, in seconds.
     pub window_seconds: f64,
     pub counts: Counts,

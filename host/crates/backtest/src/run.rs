@@ -136,6 +136,7 @@ impl Backtest {
             to: end,
             inputs: self.inputs,
             skipped: 0,
+            unclaimed: 0,
             window_seconds: self.options.window.as_secs_f64(),
             counts: tally.total,
             deployments: tally.deployments(),

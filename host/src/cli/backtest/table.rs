@@ -23,6 +23,9 @@ pub(super) fn report(report: &Report) -> String {
     if report.skipped > 0 {
         parts.push(format!("{} bad lines were left out", report.skipped));
     }
+    if report.unclaimed > 0 {
+        parts.push(format!("{} lines of topics that no device and no rule hears", report.unclaimed));
+    }
     parts.join("\n\n")
 }
 

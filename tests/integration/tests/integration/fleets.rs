@@ -111,7 +111,8 @@ fn recordings_discover_members_and_count_topics_that_nobody_hears() -> Result<()
     let text = format!("[deployment]\npackage = \"{}\"\n\n{}", package.display(), heating("1h"));
     std::fs::write(patient.join("heating.toml"), text)?;
     let report = json(&host, &["backtest", "--json", "home.jsonl", "--new", "patient"])?;
-    let classes: Vec<_> = report["differences"].as_array().into_iter().flatten().map(|d| &d["class"]).collect();
-    assert_eq!(classes, ["removed"], "{report}");
+    let classes: Vec<_> =
+        report["differences"].as_array().into_iter().flatten().filter_map(|d| d["class"].as_str()).collect();
+    assert_eq!((classes, &report["unclaimed"]), (vec!["removed"], &json!(2)), "{report}");
     Ok(())
 }
