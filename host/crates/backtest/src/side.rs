@@ -35,9 +35,12 @@ impl Side {
 
     /// Handles one input. What came due by then comes first, each with its answers at its own instant.
     pub(crate) fn take(&mut self, input: &Input, at: Instant) {
-        // What came due while the host was down comes after the record that it is up again.
-        if !matches!(input.body, Body::Host(HostEvent::Started { .. })) {
-            self.fire(at);
+        match &input.body {
+            // What came due while the host was down comes after the record that it is up again.
+            Body::Host(HostEvent::Started { alive, .. }) => {
+                self.fire(alive.map_or(Instant::MIN, |alive| alive.min(at)))
+            }
+            _ => self.fire(at),
         }
         if let Body::Settled(settled) = &input.body
             && is_final(&settled.outcome)

@@ -178,9 +178,15 @@ impl Engine {
     ///
     /// Returns false where every one of them had it before.
     pub fn take(&mut self, input: &Input, received_at: Instant) -> bool {
-        // What came due while time stood comes after the record that it goes on.
-        if !crate::partition::resumes(input) {
-            self.run_until(received_at);
+        match &input.body {
+            // What was due while the host still ran happened then, before it was killed: a run over the records alone
+            // hears of that only here. After a restore it is in the state already.
+            Body::Host(HostEvent::Started { alive: Some(alive), .. }) if self.started => {
+                self.run_until(received_at.min(*alive));
+            }
+            // What came due while time stood comes after the record that it goes on.
+            _ if crate::partition::resumes(input) => {}
+            _ => self.run_until(received_at),
         }
         let mut new = false;
         for number in self.route(input) {

@@ -130,3 +130,29 @@ fn the_row_of_a_decision_has_the_partitions_time_and_not_the_devices() {
     let rows: Vec<_> = bench.turns.iter().flat_map(|turn| &turn.commits).flat_map(|commit| &commit.decisions).collect();
     assert_eq!((rows[0].at, bench.decisions[0].at), (minute(1_000_000), minute(5)), "retention goes by the row");
 }
+
+#[test]
+fn what_was_due_before_a_kill_is_decided_the_same_by_a_run_over_the_records_alone() {
+    let remind: Rule = |event, _| {
+        Ok(vec![propose(Effect::SetTimer(Timer {
+            name: "remind".into(),
+            due: event.received_at + Span::from_mins(30),
+            overdue: Overdue::Fire,
+            payload: None,
+            attributes: Vec::new(),
+        }))])
+    };
+    let run = |saw_it: bool| {
+        let mut bench =
+            Bench::new(1, vec![(deployment("d", vec![held(Span::from_mins(5), None, Gap::Continue)]), remind)]);
+        bench.live(0, 9.0);
+        if saw_it {
+            bench.advance(5);
+        }
+        bench.take(started_after(Some(minute(5))), 6, None).take(Body::Host(HostEvent::CaughtUp), 7, None);
+        bench.decisions
+    };
+    let live = run(true);
+    assert_eq!(live.len(), 1, "{live:?}");
+    assert_eq!(run(false), live);
+}
