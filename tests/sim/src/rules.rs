@@ -283,16 +283,7 @@ fn answer(topic: &str, key: &Name, number: u64) -> Proposal {
 }
 
 fn command(device: String, action: &str) -> Proposal {
-    propose(Effect::Command(Command {
-        target: Target::Device(device.into()),
-        action: action.into(),
-        arguments: Vec::new(),
-        priority: None,
-        hold: None,
-        expires_at: None,
-        only_if: Vec::new(),
-        attributes: Vec::new(),
-    }))
+    propose(Effect::Command(Command::new(Target::Device(device.into()), action)))
 }
 
 fn propose(effect: Effect) -> Proposal {

@@ -65,16 +65,9 @@ fn loud(event: &Event, host: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
 fn switch(event: &Event, _: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
     Ok(match &event.cause {
         Cause::Completion(completion) => emission(vec![("outcome".into(), Value::text(completion.outcome.word()))]),
-        Cause::Condition(condition) if condition.phase == model::Phase::Began => proposal(Effect::Command(Command {
-            target: Target::Device("fridge".into()),
-            action: "on".into(),
-            arguments: Vec::new(),
-            priority: None,
-            hold: None,
-            expires_at: None,
-            only_if: Vec::new(),
-            attributes: Vec::new(),
-        })),
+        Cause::Condition(condition) if condition.phase == model::Phase::Began => {
+            proposal(Effect::Command(Command::new(Target::Device("fridge".into()), "on")))
+        }
         _ => Vec::new(),
     })
 }

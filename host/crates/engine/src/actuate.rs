@@ -113,16 +113,8 @@ impl Partition {
     ) {
         let Some(id) = self.plan.devices.get(device).map(|device| device.id.clone()) else { return };
         let operator = Name::from("operator");
-        let command = Command {
-            target: Target::Device(id.clone()),
-            action: action.clone(),
-            arguments: arguments.clone(),
-            priority: None,
-            hold: None,
-            expires_at: None,
-            only_if: Vec::new(),
-            attributes: Vec::new(),
-        };
+        let target = Target::Device(id.clone());
+        let command = Command { arguments: arguments.clone(), ..Command::new(target, action.clone()) };
         let origin = Origin {
             id: Id::of(&[b"manual", input.id.as_bytes()]),
             deployment: operator.clone(),

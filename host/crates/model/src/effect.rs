@@ -93,6 +93,23 @@ pub struct Command {
     pub attributes: Attributes,
 }
 
+impl Command {
+    /// A command that says no more than what is to be done where.
+    #[must_use]
+    pub fn new(target: Target, action: impl Into<Name>) -> Self {
+        Self {
+            target,
+            action: action.into(),
+            arguments: Vec::new(),
+            priority: None,
+            hold: None,
+            expires_at: None,
+            only_if: Vec::new(),
+            attributes: Vec::new(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Relinquishment {
     pub target: Target,

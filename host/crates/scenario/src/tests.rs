@@ -79,16 +79,7 @@ impl Instance for Counting {
 }
 
 fn on(because: Option<Name>) -> Proposal {
-    let command = Command {
-        target: Target::Role("lamp".into()),
-        action: "on".into(),
-        arguments: Vec::new(),
-        priority: None,
-        hold: None,
-        expires_at: None,
-        only_if: Vec::new(),
-        attributes: Vec::new(),
-    };
+    let command = Command::new(Target::Role("lamp".into()), "on");
     Proposal { effect: Effect::Command(command), tag: None, because, attributes: Vec::new() }
 }
 

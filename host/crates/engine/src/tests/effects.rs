@@ -7,16 +7,10 @@ use super::*;
 pub(super) fn command_rule(event: &Event, _: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
     let Cause::Observation(observation) = &event.cause else { return Ok(Vec::new()) };
     let Value::Number(temperature) = observation.readings[0].value else { return Ok(Vec::new()) };
-    let command = Command {
-        target: if temperature > 50.0 { Target::Device("oven".into()) } else { Target::Role("probe".into()) },
-        action: if temperature > 40.0 && temperature <= 50.0 { "off".into() } else { "on".into() },
-        arguments: Vec::new(),
-        priority: (temperature > 30.0 && temperature <= 40.0).then_some(10),
-        hold: None,
-        expires_at: None,
-        only_if: Vec::new(),
-        attributes: Vec::new(),
-    };
+    let target = if temperature > 50.0 { Target::Device("oven".into()) } else { Target::Role("probe".into()) };
+    let action = if temperature > 40.0 && temperature <= 50.0 { "off" } else { "on" };
+    let priority = (temperature > 30.0 && temperature <= 40.0).then_some(10);
+    let command = Command { priority, ..Command::new(target, action) };
     Ok(vec![propose(Effect::Command(command))])
 }
 
@@ -212,17 +206,7 @@ fn rules_that_wake_each_other_stop_at_the_causal_limits() {
 /// Presses the toggle at each observation.
 fn toggles(event: &Event, _: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
     let Cause::Observation(_) = &event.cause else { return Ok(Vec::new()) };
-    let command = Command {
-        target: Target::Role("probe".into()),
-        action: "toggle".into(),
-        arguments: Vec::new(),
-        priority: None,
-        hold: None,
-        expires_at: None,
-        only_if: Vec::new(),
-        attributes: Vec::new(),
-    };
-    Ok(vec![propose(Effect::Command(command))])
+    Ok(vec![propose(Effect::Command(Command::new(Target::Role("probe".into()), "toggle")))])
 }
 
 /// A bench whose probe is toggled, with this change to the action.

@@ -18,16 +18,7 @@ fn with(value: Value) -> Proposal {
 }
 
 fn command() -> Command {
-    Command {
-        target: Target::Role("lamp".into()),
-        action: "on".into(),
-        arguments: Vec::new(),
-        priority: None,
-        hold: None,
-        expires_at: None,
-        only_if: Vec::new(),
-        attributes: Vec::new(),
-    }
+    Command::new(Target::Role("lamp".into()), "on")
 }
 
 fn check(proposal: Proposal) -> Crossing {
