@@ -41,5 +41,5 @@ pub fn input(ids: &Ids, body: Body) -> Input {
 }
 
 pub(crate) fn delivery(input: Input, ticket: Ticket) -> Delivery {
-    Delivery { inputs: vec![input], rejected: Vec::new(), bytes: DELIVERY_OVERHEAD, ticket }
+    Delivery::new(vec![input], DELIVERY_OVERHEAD, ticket)
 }

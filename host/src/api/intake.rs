@@ -60,8 +60,7 @@ impl Doors {
             // Nobody waits any more: the client went away.
             let _ = committed.send(receipt);
         });
-        let delivery = Delivery { inputs, rejected: Vec::new(), bytes, ticket };
-        self.put(delivery).await?;
+        self.put(Delivery::new(inputs, bytes, ticket)).await?;
         Ok(waits)
     }
 

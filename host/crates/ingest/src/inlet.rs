@@ -30,6 +30,14 @@ pub struct Delivery {
     pub ticket: Ticket,
 }
 
+impl Delivery {
+    /// One that held nothing to be rejected.
+    #[must_use]
+    pub fn new(inputs: Vec<Input>, bytes: usize, ticket: Ticket) -> Self {
+        Self { inputs, rejected: Vec::new(), bytes, ticket }
+    }
+}
+
 impl Taken {
     /// What the engine must know of it; none where it concerns nobody.
     pub(crate) fn delivery(self, ticket: Ticket) -> Result<Delivery, Ticket> {
@@ -351,7 +359,7 @@ mod tests {
             attributes: Vec::new(),
             redelivery: None,
         };
-        Delivery { inputs: vec![input], rejected: Vec::new(), bytes, ticket: Ticket::none() }
+        Delivery::new(vec![input], bytes, Ticket::none())
     }
 
     fn ids(taken: &[Delivery]) -> Vec<&str> {

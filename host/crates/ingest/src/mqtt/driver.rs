@@ -226,8 +226,7 @@ impl<L: Link> Driver<L> {
         let source = self.world.intake.ids().source().clone();
         let input = self.world.intake.host_event(HostEvent::SessionLost { source });
         self.announce_loss = false;
-        let (rejected, ticket) = (Vec::new(), Ticket::none());
-        self.put(Delivery { inputs: vec![input], rejected, bytes: DELIVERY_OVERHEAD, ticket }, false)
+        self.put(Delivery::new(vec![input], DELIVERY_OVERHEAD, Ticket::none()), false)
     }
 
     fn on_message(&mut self, incoming: &Incoming) -> Next {
