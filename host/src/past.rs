@@ -101,8 +101,8 @@ mod tests {
             let journal = &journals[usize::from(number)];
             Ok(journal[journal.len().saturating_sub(count)..].to_vec())
         };
-        let partitions = u16::try_from(journals.len()).unwrap();
-        let found: Vec<i64> = newest(partitions, |at| Instant(*at), tail).unwrap().concat();
+        let partitions = u16::try_from(journals.len()).expect("few journals");
+        let found: Vec<i64> = newest(partitions, |at| Instant(*at), tail).expect("nothing fails here").concat();
         let mut all = journals.concat();
         all.sort_unstable();
         let wanted = &all[all.len().saturating_sub(TAIL)..];
