@@ -381,9 +381,10 @@ impl Partition {
                 checkpoint: self.checkpoint,
                 wall: self.wall,
                 catching_up: !self.caught_up,
-                rejected: self.rejected.clone(),
+                rejected: std::mem::take(&mut self.rejected),
             };
             self.record.change(Table::Partition, Box::from(&b"partition"[..]), Some(rows::encode(&row)));
+            self.rejected = row.rejected;
         }
     }
 

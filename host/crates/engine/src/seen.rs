@@ -1,7 +1,8 @@
 //! Duplicates: what came before is dropped, and nothing else is.
 //!
-//! A source's own id is remembered for a day, or as the operator says. A plain MQTT message is new unless its broker delivers it again: same
-//! packet identifier and content as one that was taken and whose identifier has not been used for another since.
+//! A source's own id is remembered for a day, or as the operator says. A plain MQTT message is new unless its broker
+//! delivers it again: same packet identifier and content as one that was taken and whose identifier has not been used
+//! for another since.
 
 use std::collections::VecDeque;
 
