@@ -38,7 +38,7 @@ impl Side {
         match &input.body {
             // What came due while the host was down comes after the record that it is up again.
             Body::Host(HostEvent::Started { alive, .. }) => {
-                self.fire(alive.map_or(Instant::MIN, |alive| alive.min(at)))
+                self.fire(alive.map_or(Instant::MIN, |alive| alive.min(at)));
             }
             _ => self.fire(at),
         }
