@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::{Engine, Persistence, Setup, Turn};
 use model::deployment::{Deployment, Grants, KeyKind, Lifecycle, Limits, PackageDigest, PackageRef, Role, World};
-use model::device::{Confirm, Device, Devices};
+use model::device::{Actions, Confirm, Device, Devices};
 use model::input::Body;
 use model::trigger::{Gap, Kind, Predicate, Test};
 use model::{
@@ -131,7 +131,7 @@ pub fn devices(count: u32) -> Devices {
         site: format!("site-{number:05}").into(),
         source: None,
         availability: None,
-        commands: BTreeMap::new(),
+        commands: Actions::new(),
         confirm: Confirm::default(),
         about: Attributes::new(),
     }))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use model::deployment::{
     CommandGrant, Deployment, Grants, KeyKind, Lifecycle, Limits, PackageDigest, PackageRef, Role, World,
 };
-use model::device::{Action, Confirm, Device, Devices, ReadingMap, Sets, Source};
+use model::device::{Action, Actions, Confirm, Device, Devices, ReadingMap, Sets, Source};
 use model::effect::{Command, Emission, Target};
 use model::event::{Cause, Freshness, Outcome};
 use model::guest::{Failure, Handled, Host, Instance, Program, Validated};
@@ -107,7 +107,7 @@ fn fridge() -> Device {
         site: "kitchen".into(),
         source: Some(Source { connection: None, topic: "f".into(), readings: vec![map], time: None, id: None }),
         availability: None,
-        commands: BTreeMap::from([(
+        commands: Actions::from_iter([(
             "on".into(),
             Action {
                 sets,

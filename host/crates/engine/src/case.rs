@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::deployment::PackageDigest;
-use model::device::{Confirm, Device, Devices};
+use model::device::{Actions, Confirm, Device, Devices};
 use model::guest::{Failure, Handled, Instance, Program};
 use model::{Attributes, Deployment, DeviceNo, Event, Instant, Name, Proposal, Value, limits};
 use serde::{Deserialize, Serialize};
@@ -211,7 +211,7 @@ impl CaseDevice {
             site: self.site.clone(),
             source: None,
             availability: None,
-            commands: BTreeMap::new(),
+            commands: Actions::new(),
             confirm: Confirm::default(),
             about: self.about.clone(),
         }

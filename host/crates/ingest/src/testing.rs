@@ -7,7 +7,7 @@ pub(crate) mod packets;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::device::{Device, Devices, ReadingMap, Source};
+use model::device::{Actions, Device, Devices, ReadingMap, Source};
 use model::event::Freshness;
 use model::input::Body;
 use model::{Capability, DeviceNo, Name, Unit};
@@ -35,7 +35,7 @@ pub(crate) fn probe(number: u32, id: &str, topic: &str) -> Device {
             id: None,
         }),
         availability: None,
-        commands: BTreeMap::new(),
+        commands: Actions::new(),
         confirm: model::device::Confirm::default(),
         about: Vec::new(),
     }

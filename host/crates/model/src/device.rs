@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use litemap::LiteMap;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{Attributes, Capability, Name, Span, Unit, Value, limits};
 
@@ -21,8 +22,8 @@ pub struct Device {
     pub site: Name,
     pub source: Option<Source>,
     pub availability: Option<AvailabilityTopic>,
-    /// By action name.
-    pub commands: BTreeMap<Name, Action>,
+    #[serde(serialize_with = "as_map")]
+    pub commands: Actions,
     pub confirm: Confirm,
     /// What the operator says about it: room, model, position; rules read it through `devices.about`.
     pub about: Attributes,
@@ -63,6 +64,9 @@ pub struct AvailabilityTopic {
 /// of a file can have this name.
 pub const ANY_ACTION: &str = "*";
 
+/// Actions by their names. A device has a few, and a tree makes room for eleven at once.
+pub type Actions = LiteMap<Name, Action>;
+
 /// What one action of a device does, and how it is asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Action {
@@ -79,6 +83,11 @@ pub struct Action {
     pub topic: Name,
     /// A minijinja template over the command's arguments, or text without any.
     pub payload: Name,
+}
+
+/// A map in every format: the library writes an empty one as a list where people may read it.
+fn as_map<S: Serializer>(commands: &Actions, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(commands.iter())
 }
 
 /// What commands had before profiles could say otherwise.

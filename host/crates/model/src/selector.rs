@@ -284,7 +284,7 @@ mod tests {
             site: "truck-7".into(),
             source: None,
             availability: None,
-            commands: std::collections::BTreeMap::new(),
+            commands: crate::device::Actions::new(),
             confirm: Confirm::default(),
             about: vec![("room".into(), Value::text("hold")), ("bay".into(), Value::Integer(2))],
         }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::device::{ANY_ACTION, Action, AvailabilityTopic, Confirm, ReadingMap, Sets, Source};
+use model::device::{ANY_ACTION, Action, Actions, AvailabilityTopic, Confirm, ReadingMap, Sets, Source};
 use model::value::plain;
 use model::{Capability, Device, DeviceNo, Name, Span, Unit, Value, limits};
 use serde_json::Value as Json;
@@ -79,7 +79,7 @@ impl Entry<'_> {
             let action = self.action(&name, action);
             (name, action)
         });
-        let mut commands: BTreeMap<Name, Action> = commands.collect();
+        let mut commands: Actions = commands.collect();
         if let Some(topic) = around.undeclared {
             commands.insert(ANY_ACTION.into(), undeclared(topic, &raw.id));
         }

@@ -75,7 +75,7 @@ impl DevicePattern {
         set(&mut device.site);
         device.source.iter_mut().for_each(|source| set(&mut source.topic));
         device.availability.iter_mut().for_each(|availability| set(&mut availability.topic));
-        device.commands.values_mut().for_each(|action| set(&mut action.topic));
+        device.commands.iter_mut().for_each(|(_, action)| set(&mut action.topic));
         for (_, value) in &mut device.about {
             if let Value::Text(text) = value {
                 set(text);

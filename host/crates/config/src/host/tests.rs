@@ -160,8 +160,8 @@ fn devices_take_their_numbers_and_fleets_wait() {
     assert_eq!(fleet.named("truck-7/door"), Some(member.clone()));
     let door = fleet.instantiate(&member, DeviceNo(9));
     assert_eq!((&*door.id, &*door.site, door.number), ("truck-7/door", "truck-7", DeviceNo(9)));
-    assert_eq!(&*door.commands["lock"].topic, "trucks/7/lock");
-    assert_eq!(&*door.commands["lock"].payload, "{\"n\": 1}");
+    assert_eq!(&*door.commands[&"lock".into()].topic, "trucks/7/lock");
+    assert_eq!(&*door.commands[&"lock".into()].payload, "{\"n\": 1}");
     assert_eq!(door.about, [("plate".into(), model::Value::text("B-7"))]);
     assert_eq!(fleet.matches("trucks/7/lock"), None);
 }

@@ -35,7 +35,7 @@ use model::deployment::{
     CommandGrant, Deployment, Grants, KeyKind, Lifecycle, Limits, NotificationGrant, PackageDigest, PackageRef, Role,
     World,
 };
-use model::device::{Action, Confirm, Device, Devices, ReadingMap, Sets, Source};
+use model::device::{Action, Actions, Confirm, Device, Devices, ReadingMap, Sets, Source};
 use model::effect::{Audience, Command, Emission, Notification, Overdue, Target, Timer, Urgency};
 use model::event::{Cause, Freshness, Outcome, Reading};
 use model::guest::{Failure, Handled, Host, Instance, Program, Validated};
@@ -117,7 +117,7 @@ fn device(number: u32, id: &str, site: &str) -> Device {
             id: None,
         }),
         availability: None,
-        commands: BTreeMap::from([
+        commands: Actions::from_iter([
             ("toggle".into(), Action { sets: None, momentary: true, ..on.clone() }),
             ("on".into(), on),
         ]),

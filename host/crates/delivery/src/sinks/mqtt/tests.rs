@@ -1,9 +1,8 @@
 //! MQTT against a real mosquitto on loopback.
 
-use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
 
-use model::device::{ANY_ACTION, Action, Confirm, Device, DeviceNo};
+use model::device::{ANY_ACTION, Action, Actions, Confirm, Device, DeviceNo};
 use model::outgoing::OutgoingBody;
 use model::{Attributes, Value, limits};
 use rumqttc::v5::mqttbytes::v5::{Packet, Publish};
@@ -128,7 +127,7 @@ fn devices() -> DevicesNow {
         site: "home".into(),
         source: None,
         availability: None,
-        commands: BTreeMap::from([
+        commands: Actions::from_iter([
             ("on".into(), action(r#"{"state":"ON"}"#)),
             ("say".into(), action(r#"{"text":"{{ value }}","level":{{ level }},"for":"{{ device }}/{{ effect }}"}"#)),
         ]),
@@ -139,7 +138,7 @@ fn devices() -> DevicesNow {
     let blind = Device {
         number: BLIND,
         id: "blind".into(),
-        commands: BTreeMap::from([(ANY_ACTION.into(), any)]),
+        commands: Actions::from_iter([(ANY_ACTION.into(), any)]),
         ..lamp.clone()
     };
     let devices = Arc::new(Devices::new([lamp, blind]));
