@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::broker::Broker;
-use crate::host::{Programs, Setup};
+use crate::host::{Programs, Setup, Sites};
 use crate::load::{Load, ROOMS};
 use crate::process::Process;
 use crate::spread::Spread;
@@ -50,7 +50,7 @@ impl Contest {
     ///
     /// # Errors
     /// When one of them does not start.
-    pub fn new(host: &Path, beside: Beside<'_>) -> Result<Self> {
+    pub fn new(host: &Path, sites: Sites, beside: Beside<'_>) -> Result<Self> {
         let folder = tempfile::tempdir().context("failed to create a temporary folder")?;
         let broker = Broker::start(folder.path())?;
         let programs = Programs::prepare(host, folder.path())?;
@@ -58,15 +58,15 @@ impl Contest {
         let mut contestants = vec![
             Contestant::baseline("bare loop", "bare", port, None)?,
             Contestant::baseline("loop with commits", "grouped", port, Some(&folder.path().join("grouped.db")))?,
-            Contestant::host("pointsman", &programs, folder.path(), &Setup::new("host", port))?,
+            Contestant::host("pointsman", &programs, folder.path(), &Setup { sites, ..Setup::new("host", port) })?,
         ];
         let second = match beside {
             Beside::Nothing => None,
             Beside::Lingering(linger) => {
-                Some(("pointsman, lingering", Setup { linger, ..Setup::new("lingering", port) }))
+                Some(("pointsman, lingering", Setup { linger, sites, ..Setup::new("lingering", port) }))
             }
             Beside::Unsampled => {
-                Some(("pointsman, unsampled", Setup { sampler: 0.0, ..Setup::new("unsampled", port) }))
+                Some(("pointsman, unsampled", Setup { sampler: 0.0, sites, ..Setup::new("unsampled", port) }))
             }
         };
         if let Some((label, setup)) = second {

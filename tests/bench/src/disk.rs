@@ -9,7 +9,7 @@ use std::thread;
 use anyhow::{Context as _, Result, anyhow};
 
 use crate::broker::Broker;
-use crate::host::{Programs, Setup};
+use crate::host::{Programs, Setup, Sites};
 use crate::load::Load;
 
 /// Events a second. Each of so many rooms reports once a second, of ten once in ten.
@@ -47,7 +47,8 @@ pub fn print(program: &Path, seconds: u64) -> Result<()> {
 fn one(programs: &Programs, folder: &Path, port: u16, linger: &str, rate: u32, seconds: u64) -> Result<(f64, f64)> {
     let name = format!("disk-{linger}-{rate}");
     let rooms = rate.max(ROOMS_MIN);
-    let host = programs.start(&folder.join(&name), &Setup { linger, rooms, ..Setup::new(&name, port) })?;
+    let host = programs
+        .start(&folder.join(&name), &Setup { linger, rooms, sites: Sites::of(rooms), ..Setup::new(&name, port) })?;
     let mut load = Load::connect(port, &name, rooms)?;
     load.steady(rate.max(WARM_UP), u64::from(rooms))?;
     let before = host.process.written()?;

@@ -13,9 +13,6 @@ use crate::broker::{LOOK, free_port};
 use crate::load::ROOMS;
 use crate::process::Process;
 
-/// So many rooms are one home, a site; of more, each is a site of its own.
-const HOME: u32 = 100;
-
 /// The program and the packages that it runs.
 #[derive(Debug, Clone)]
 pub struct Programs {
@@ -41,6 +38,23 @@ impl Listening {
     }
 }
 
+/// Where the rooms are: a site's devices share a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sites {
+    /// One building, so one partition.
+    One,
+    /// As many homes as rooms, over all partitions.
+    Each,
+}
+
+impl Sites {
+    /// Of so many rooms where nothing is said: up to a hundred are one building.
+    #[must_use]
+    pub fn of(rooms: u32) -> Self {
+        if rooms <= 100 { Self::One } else { Self::Each }
+    }
+}
+
 /// How a host is set up.
 #[derive(Debug, Clone, Copy)]
 pub struct Setup<'a> {
@@ -49,6 +63,7 @@ pub struct Setup<'a> {
     pub broker: Listening,
     pub linger: &'a str,
     pub rooms: u32,
+    pub sites: Sites,
     /// How many deployments of the rule there are, each for all rooms.
     pub deployments: u32,
     /// Share of events that run again on a fresh instance.
@@ -66,6 +81,7 @@ impl<'a> Setup<'a> {
             broker: Listening::External(broker),
             linger: "0ms",
             rooms: ROOMS,
+            sites: Sites::of(ROOMS),
             deployments: 1,
             sampler: SAMPLER,
         }
@@ -158,7 +174,10 @@ fn text(setup: &Setup<'_>, api: u16) -> String {
         Listening::Embedded(port) => write!(text, "[broker]\nlisten = \"127.0.0.1:{port}\"\n"),
     };
     for room in 0..setup.rooms {
-        let site = if setup.rooms > HOME { format!("site-{room:04}") } else { "home".to_owned() };
+        let site = match setup.sites {
+            Sites::One => "home".to_owned(),
+            Sites::Each => format!("site-{room:04}"),
+        };
         let _ = write!(
             text,
             "[[device]]\nid = \"room-{room:04}\"\nkind = \"room\"\nsite = \"{site}\"\n\

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bench::calls::{self, Variant};
 use bench::contest::{Beside, Contest};
 use bench::guest::Answer;
+use bench::host::Sites;
 use bench::{baseline, decisions, disk, memory, recovery};
 use clap::{Parser, Subcommand};
 
@@ -30,6 +31,9 @@ enum Command {
         /// Beside the host, one that runs no event again to find rules that keep something in their memory.
         #[arg(long)]
         unsampled: bool,
+        /// All rooms in one building, which is one partition, where each is a home of its own otherwise.
+        #[arg(long)]
+        one_site: bool,
     },
     /// Processor time and latency of hosts and baselines at a steady rate.
     Steady {
@@ -44,6 +48,9 @@ enum Command {
         /// Beside the host, one that waits so long for company before a commit.
         #[arg(long)]
         linger: Option<String>,
+        /// All rooms in one building, which is one partition, where each is a home of its own otherwise.
+        #[arg(long)]
+        one_site: bool,
     },
     /// Time that decision records take.
     Decisions {
@@ -76,13 +83,13 @@ fn main() -> anyhow::Result<()> {
             println!("{} effects", calls::repeat(variant, answer, calls)?);
             Ok(())
         }
-        Command::Saturated { host, rounds, events, unsampled } => {
+        Command::Saturated { host, rounds, events, unsampled, one_site } => {
             let beside = if unsampled { Beside::Unsampled } else { Beside::Nothing };
-            Contest::new(&host, beside)?.saturated(rounds, events)
+            Contest::new(&host, sites(one_site), beside)?.saturated(rounds, events)
         }
-        Command::Steady { host, rounds, rate, events, linger } => {
+        Command::Steady { host, rounds, rate, events, linger, one_site } => {
             let beside = linger.as_deref().map_or(Beside::Nothing, Beside::Lingering);
-            Contest::new(&host, beside)?.steady(rounds, rate, events)
+            Contest::new(&host, sites(one_site), beside)?.steady(rounds, rate, events)
         }
         Command::Decisions { rounds, events } => decisions::print(rounds, events),
         Command::Disk { host, seconds } => disk::print(&host, seconds),
@@ -91,4 +98,8 @@ fn main() -> anyhow::Result<()> {
         Command::Baseline { port, name, store } => baseline::run(port, &name, store.as_deref()),
         Command::Fill { folder, events } => recovery::fill(&folder, events),
     }
+}
+
+fn sites(one: bool) -> Sites {
+    if one { Sites::One } else { Sites::Each }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::broker::free_port;
-use crate::host::{Listening, Programs, SAMPLER, Setup};
+use crate::host::{Listening, Programs, SAMPLER, Setup, Sites};
 use crate::load::Load;
 
 /// What a host settles in before it is looked at.
@@ -40,7 +40,8 @@ fn measure(programs: &Programs, folder: &Path, name: &str, rooms: u32, deploymen
     let look = || -> Result<f64> {
         let port = free_port()?;
         let broker = Listening::Embedded(port);
-        let setup = Setup { name, broker, linger: "0ms", rooms, deployments, sampler: SAMPLER };
+        let sites = Sites::of(rooms);
+        let setup = Setup { name, broker, linger: "0ms", rooms, sites, deployments, sampler: SAMPLER };
         let host = programs.start(&folder.join(name), &setup)?;
         Load::connect(port, name, rooms)?.publish(u64::from(rooms))?;
         std::thread::sleep(IDLE);

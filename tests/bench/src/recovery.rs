@@ -13,7 +13,7 @@ use model::{Span, limits};
 use store::{Options, Store};
 
 use crate::broker::free_port;
-use crate::host::{Listening, Programs, SAMPLER, Setup};
+use crate::host::{Listening, Programs, SAMPLER, Setup, Sites};
 use crate::installation::{Feed, Size};
 
 /// Devices of the past, each with its twin and its triggers.
@@ -36,6 +36,7 @@ pub fn print(program: &Path, events: u64) -> Result<()> {
         broker: Listening::Embedded(port),
         linger: "0ms",
         rooms: 10,
+        sites: Sites::One,
         deployments: 3,
         sampler: SAMPLER,
     };
