@@ -7,9 +7,11 @@ mod operator;
 mod trouble;
 mod views;
 
+use delivery::sinks::mqtt;
 use ingest::status::Status;
 use ingest::{Ids, Inlet, Intake};
 use store::{Reader, Writer};
+use tokio::sync::watch;
 
 pub(crate) use live::Live;
 pub(crate) use metrics::register;
@@ -24,6 +26,9 @@ use model::Name;
 use host::pipeline::Handle;
 use host::system_clock::SystemClock;
 
+/// Connections that publish, by the name of the sink, and how they are.
+pub(crate) type Links = Vec<(Name, watch::Receiver<mqtt::Status>)>;
+
 /// What the doors open to.
 pub(crate) struct Doors {
     pub(crate) inlet: Inlet,
@@ -36,6 +41,8 @@ pub(crate) struct Doors {
     pub(crate) live: Arc<Live>,
     /// Of sources, by the name of the connection.
     pub(crate) statuses: Vec<(Name, Status)>,
+    /// Of the connections that publish, by the name of the sink.
+    pub(crate) links: Links,
     pub(crate) pipeline: Handle,
     pub(crate) sending: delivery::Handle,
     pub(crate) retention: config::Retention,

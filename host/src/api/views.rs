@@ -1,7 +1,9 @@
 //! What may be looked at: twins, deployments, readiness, the doctor's facts.
 
+use delivery::sinks::mqtt;
 use host::outward::twin;
 use host::system_clock::{Trust, boot};
+use ingest::status::State;
 use model::{Device, Quality, limits};
 use serde_json::{Map, Value as Json, json};
 use server::Views;
@@ -22,11 +24,8 @@ impl Views for Doors {
                 Check { name: "store".to_owned(), ok: false, detail: Some(reason.to_string()) }
             }
         };
-        let sources = self.statuses.iter().map(|(name, status)| {
-            let state = status.state();
-            let detail = state.last_error.filter(|_| !state.connected);
-            Check { name: format!("source {name}"), ok: state.connected, detail }
-        });
+        let sources = self.statuses.iter().map(|(name, status)| source(name, status.state()));
+        let links = self.links.iter().map(|(name, status)| link(name, &status.borrow()));
         let standing = self.clock.standing();
         let clock = Check {
             name: "clock".to_owned(),
@@ -37,7 +36,8 @@ impl Views for Doors {
         // A broker that is away does not stop what others bring, nor does a wall clock that is not followed or an outbox
         // that fills; a store that cannot write and a clock that holds timers stop everything.
         let ready = store.ok && !standing.held;
-        Readiness { ready, checks: [store].into_iter().chain(sources).chain([clock, outbox]).collect() }
+        let checks = [store].into_iter().chain(sources).chain(links).chain([clock, outbox]).collect();
+        Readiness { ready, checks }
     }
 
     fn devices(&self, page: Page) -> Answer<'_, Devices> {
@@ -100,6 +100,7 @@ impl Views for Doors {
         Box::pin(async move {
             let reader = self.reader.clone();
             let (stat, held) = ask(move || Ok((reader.stat()?, held(&reader)?))).await?;
+            let forgetful = self.statuses.iter().filter_map(|(name, status)| forgetful(name, status));
             let sources: Vec<Json> = self
                 .statuses
                 .iter()
@@ -109,6 +110,7 @@ impl Views for Doors {
                         "name": &**name,
                         "connected": state.connected,
                         "error": state.last_error,
+                        "refused-filters": state.refused_filters,
                         "received": counts.received,
                         "acknowledged": counts.acknowledged,
                         "redelivered": counts.redelivered,
@@ -118,6 +120,10 @@ impl Views for Doors {
                     })
                 })
                 .collect();
+            let links = self.links.iter().map(|(name, status)| {
+                let status = status.borrow();
+                json!({"name": &**name, "connected": status.connected, "error": status.error})
+            });
             Ok(json!({
                 "version": env!("CARGO_PKG_VERSION"),
                 "contract": sandbox::CONTRACT,
@@ -126,7 +132,8 @@ impl Views for Doors {
                 "deployments": self.live.deployments().len(),
                 "devices": self.live.devices().len(),
                 "sources": sources,
-                "findings": self.statuses.iter().filter_map(|(name, status)| forgetful(name, status)).collect::<Vec<_>>(),
+                "sinks": links.collect::<Json>(),
+                "findings": forgetful.collect::<Vec<_>>(),
                 "held": held,
                 "hidden-state": self.live.hidden_state(None),
                 "store": serde_json::to_value(&stat).map_err(|error| Error::Failed(error.to_string()))?,
@@ -134,6 +141,23 @@ impl Views for Doors {
             }))
         })
     }
+}
+
+/// One that is connected and hears only a part of what it should does not do its work either.
+fn source(name: &str, state: State) -> Check {
+    let refused = !state.refused_filters.is_empty();
+    let detail = match state.connected {
+        false => state.last_error,
+        true if refused => Some(format!("the broker refuses to let us hear {}", state.refused_filters.join(", "))),
+        true => None,
+    };
+    Check { name: format!("source {name}"), ok: state.connected && !refused, detail }
+}
+
+/// The connection that publishes: another client than the one that hears, which a broker may refuse alone.
+fn link(sink: &str, status: &mqtt::Status) -> Check {
+    let detail = status.error.clone().filter(|_| !status.connected);
+    Check { name: format!("sink {sink}"), ok: status.connected, detail }
 }
 
 /// Past its limit the oldest effects expire: said before that, while something can be done.
@@ -220,6 +244,17 @@ mod tests {
         let shown = limits(&host.expect("a host").retention);
         assert_eq!((&shown["duplicate-age"]["value"], &shown["duplicates"]["value"]), (&json!("2h"), &json!("7")));
         assert_eq!(shown["payload-bytes"]["value"], "262144");
+    }
+
+    #[test]
+    fn a_source_that_may_not_hear_all_of_its_filters_fails_and_names_them() {
+        let state = State { connected: true, ..State::default() };
+        assert_eq!(source("yard", state.clone()), Check { name: "source yard".to_owned(), ok: true, detail: None });
+        let refused = State { refused_filters: vec!["a/#".to_owned(), "b".to_owned()], ..state };
+        let check = source("yard", refused.clone());
+        assert_eq!((check.ok, check.detail.as_deref()), (false, Some("the broker refuses to let us hear a/#, b")));
+        let away = State { connected: false, last_error: Some("gone".to_owned()), ..refused };
+        assert_eq!(source("yard", away).detail.as_deref(), Some("gone"), "what concerns all of it comes first");
     }
 
     #[test]

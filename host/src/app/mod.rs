@@ -46,6 +46,8 @@ pub(crate) struct App {
 /// What runs, in the order in which it is stopped.
 struct Parts {
     sources: sources::Sources,
+    /// Publishes over the embedded broker, which stops with the sources.
+    embedded: Option<delivery::sinks::mqtt::Publisher>,
     pipeline: Handle,
     engine: std::thread::JoinHandle<()>,
     dispatcher: delivery::Handle,
@@ -128,7 +130,7 @@ impl App {
         let sinks = sinks::build(&installation, sources.broker_address(), &live)?;
         let now = Arc::clone(&clock);
         let (dispatcher, sending) = Dispatcher::new(delivery::Options {
-            sinks,
+            sinks: sinks.all,
             source: Arc::new(move |limit: usize| {
                 let reader = waiting.clone();
                 async move { tokio::task::spawn_blocking(move || outward::waiting(&reader, limit)).await? }
@@ -153,6 +155,7 @@ impl App {
             writer: writer.clone(),
             live,
             statuses: sources.statuses(),
+            links: sinks.links,
             pipeline: pipeline.clone(),
             sending: sending.clone(),
             retention: installation.host.retention,
@@ -161,8 +164,17 @@ impl App {
         };
         let server = bind(&installation, doors).await?;
         let broker = sources.broker_address();
-        let parts =
-            Parts { sources, pipeline, engine, dispatcher: sending, sending: dispatching, results, caught_up, writer };
+        let parts = Parts {
+            sources,
+            embedded: sinks.embedded,
+            pipeline,
+            engine,
+            dispatcher: sending,
+            sending: dispatching,
+            results,
+            caught_up,
+            writer,
+        };
         Ok(Self { parts, server, broker })
     }
 
@@ -184,6 +196,7 @@ impl App {
         self.server.run(shutdown).await;
         let parts = self.parts;
         parts.caught_up.abort();
+        parts.embedded.iter().for_each(|publisher| publisher.expect_end());
         parts.sources.stop().await;
         parts.dispatcher.stop().await;
         parts.sending.abort();

@@ -11,20 +11,25 @@ use delivery::{Mqtt, Secret, Sink, Templates, Topic, Webhook, tls};
 use model::Name;
 use model::device::Devices;
 
-use crate::api::Live;
+use crate::api::{Links, Live};
 use crate::installation::{self, EMBEDDED, Installation, sink_of};
+
+/// The sinks, and what the host holds of them.
+pub(crate) struct Sinks {
+    pub(crate) all: Vec<Arc<dyn Sink>>,
+    /// How those are that keep a connection.
+    pub(crate) links: Links,
+    /// The one over the embedded broker.
+    pub(crate) embedded: Option<mqtt::Publisher>,
+}
 
 /// # Errors
 /// When a template does not parse, or a sink's address, secret or certificate is not usable.
-pub(crate) fn build(
-    installation: &Installation,
-    broker: Option<SocketAddr>,
-    live: &Arc<Live>,
-) -> Result<Vec<Arc<dyn Sink>>> {
+pub(crate) fn build(installation: &Installation, broker: Option<SocketAddr>, live: &Arc<Live>) -> Result<Sinks> {
     let host = &installation.host;
     let templates = Arc::new(Templates::new(host.templates.values().cloned())?);
     let mut sinks: Vec<Arc<dyn Sink>> = Vec::new();
-    let mut publishers = BTreeMap::new();
+    let (mut publishers, mut links) = (BTreeMap::new(), Links::new());
     let now = Arc::clone(live);
     let devices: Arc<dyn Fn() -> Arc<Devices> + Send + Sync> = Arc::new(move || now.devices());
     if let Some(address) = broker {
@@ -32,6 +37,7 @@ pub(crate) fn build(
         let options = mqtt::Options::new(sink_of(EMBEDDED), client, address.ip().to_string(), address.port());
         let mqtt = Mqtt::start(&options, Arc::clone(&devices));
         publishers.insert(Name::from(EMBEDDED), mqtt.publisher());
+        links.push((mqtt.name().clone(), mqtt.status()));
         sinks.push(Arc::new(mqtt));
     }
     for server in &host.mqtt {
@@ -51,6 +57,7 @@ pub(crate) fn build(
         }
         let mqtt = Mqtt::start(&options, Arc::clone(&devices));
         publishers.insert(server.name.clone(), mqtt.publisher());
+        links.push((mqtt.name().clone(), mqtt.status()));
         sinks.push(Arc::new(mqtt));
     }
     for sink in &host.sinks {
@@ -70,5 +77,5 @@ pub(crate) fn build(
             }
         }
     }
-    Ok(sinks)
+    Ok(Sinks { all: sinks, links, embedded: publishers.remove(EMBEDDED) })
 }

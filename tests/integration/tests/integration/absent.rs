@@ -100,6 +100,39 @@ fn a_broker_that_refuses_the_credentials_is_named_and_tried_again() -> Result<()
 }
 
 #[test]
+fn a_stop_with_the_embedded_broker_is_no_news() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut host = Host::new(folder.path(), &crate::heating::embedded(free_port()?))?;
+    host.start()?;
+    host.answers("/readyz", |answer| answer.contains("\"name\":\"sink mqtt:broker\",\"ok\":true"))?;
+    host.stop()?;
+    assert!(!host.log().contains("WARN") && !host.log().contains("ERROR"), "{}", host.log());
+    Ok(())
+}
+
+/// The connection that hears and the one that publishes are two clients: a broker may let in one of them.
+#[test]
+fn a_broker_that_lets_in_only_the_client_that_hears_is_named() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let access = "allow_anonymous true\nclientid_prefixes pointsman-test-local-in";
+    let broker = Broker::on(folder.path(), free_port()?, access)?;
+    let mut host = Host::new(folder.path(), &mosquitto(broker.port))?;
+    host.deploy("heating", "thermostat-window", DEPLOYMENT)?;
+    host.start_alone()?;
+    let check = |answer: &str, name: &str, ok: bool| answer.contains(&format!("\"name\":\"{name}\",\"ok\":{ok}"));
+    host.answers("/readyz", |answer| {
+        check(answer, "source local", true)
+            && check(answer, "sink mqtt:local", false)
+            && answer.to_lowercase().contains("refuse")
+    })?;
+    let doctor = host.command(&["doctor"])?;
+    let shown = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert_eq!(doctor.status.code(), Some(1), "{shown}");
+    assert!(shown.lines().any(|line| line.starts_with("  FAIL sink mqtt:local ")), "{shown}");
+    host.stop()
+}
+
+#[test]
 fn of_two_brokers_the_one_that_is_away_is_named() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (away, broker) = (free_port()?, Broker::start(folder.path())?);

@@ -117,6 +117,11 @@ impl Mqtt {
 pub struct Publisher(Arc<Link>);
 
 impl Publisher {
+    /// Says that the broker is about to end: to lose the connection is no news then.
+    pub fn expect_end(&self) {
+        self.0.expect_end();
+    }
+
     pub(crate) async fn connected(&self) {
         self.0.connected().await;
     }

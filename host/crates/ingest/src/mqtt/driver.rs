@@ -176,8 +176,10 @@ impl<L: Link> Driver<L> {
             self.announce_loss = true;
         }
         self.had_session = true;
-        // Also where a session lives: its filters may be those of an older configuration.
-        let wanted = !session_present || !self.subscribed || !self.stale.is_empty();
+        // Also where a session lives: its filters may be those of an older configuration, and what the broker refused
+        // it may grant by now.
+        let refused = !self.world.status.state().refused_filters.is_empty();
+        let wanted = !session_present || !self.subscribed || !self.stale.is_empty() || refused;
         self.subscribed &= session_present;
         self.world.status.change(|state| {
             // What a broker gets before it knows our filters, it does not keep for us.

@@ -28,7 +28,7 @@ impl Mosquitto {
         broker
     }
 
-    /// Where its files lie; settings name them relative to `{folder}`.
+    /// Where its files lie; settings name them relative to `{folder}`, and the plugin that comes with it as `{plugin}`.
     pub(crate) fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
@@ -44,7 +44,7 @@ impl Mosquitto {
             "user root\nlistener {} 127.0.0.1\npersistence true\npersistence_location {}/\nmax_inflight_messages 0\n{}\n",
             self.address.port(),
             self.folder.path().display(),
-            self.settings.replace("{folder}", &self.folder.path().display().to_string())
+            self.settings()
         );
         std::fs::write(&config, text).expect("a configuration");
         let child = Command::new(program())
@@ -61,6 +61,11 @@ impl Mosquitto {
             }
         };
         tokio::time::timeout(PATIENCE, listening).await.expect("mosquitto listens");
+    }
+
+    fn settings(&self) -> String {
+        let settings = self.settings.replace("{folder}", &self.folder.path().display().to_string());
+        if settings.contains("{plugin}") { settings.replace("{plugin}", &plugin()) } else { settings }
     }
 
     /// Ends it as an operator does: it writes its sessions.
@@ -92,4 +97,15 @@ impl Drop for Mosquitto {
 fn program() -> PathBuf {
     let system = PathBuf::from("/usr/sbin/mosquitto");
     if system.exists() { system } else { "mosquitto".into() }
+}
+
+/// The plugin that every mosquitto since version 2 brings.
+fn plugin() -> String {
+    let places = ["x86_64-linux-gnu", "aarch64-linux-gnu", "."].map(|place| format!("/usr/lib/{place}"));
+    let more = ["/usr/lib64", "/usr/local/lib", "/opt/homebrew/lib"].map(str::to_owned);
+    let files = places.into_iter().chain(more).map(|place| format!("{place}/mosquitto_dynamic_security.so"));
+    files
+        .into_iter()
+        .find(|file| std::path::Path::new(file).exists())
+        .expect("mosquitto's dynamic security plugin is installed")
 }

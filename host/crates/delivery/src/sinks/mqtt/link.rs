@@ -2,6 +2,7 @@
 //! client send again by itself: what a lost connection leaves open goes back to the dispatcher.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub(super) struct Link {
     status: watch::Sender<Status>,
     /// Tells the driver to give the connection up.
     give_up: Notify,
+    /// The broker is about to end, and everybody knows.
+    ending: AtomicBool,
     acknowledge_within: Duration,
 }
 
@@ -58,6 +61,7 @@ impl Link {
             tickets: Mutex::default(),
             status: watch::Sender::new(Status::default()),
             give_up: Notify::new(),
+            ending: AtomicBool::new(false),
             acknowledge_within: options.acknowledge_within,
         });
         let silence = options.keep_alive.max(Duration::from_secs(5)) * 2;
@@ -72,6 +76,10 @@ impl Link {
     pub(super) async fn connected(&self) {
         // The sender is ours, so the channel cannot close while we wait.
         let _ = self.status.subscribe().wait_for(|status| status.connected).await;
+    }
+
+    pub(super) fn expect_end(&self) {
+        self.ending.store(true, Ordering::Relaxed);
     }
 
     /// Publishes and waits for the acknowledgement.
@@ -174,7 +182,9 @@ impl Driver {
         // Dropping the tickets fails their senders.
         *tickets = Tickets::default();
         drop(tickets);
-        if was_connected || self.link.status.borrow().error.as_deref() != Some(error) {
+        if self.link.ending.load(Ordering::Relaxed) {
+            tracing::debug!(error, "the connection has ended with the broker");
+        } else if was_connected || self.link.status.borrow().error.as_deref() != Some(error) {
             tracing::warn!(error, "no connection to the broker, trying again");
         }
         self.link.status.send_replace(Status { connected: false, error: Some(error.to_owned()) });

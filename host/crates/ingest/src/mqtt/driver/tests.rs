@@ -87,6 +87,7 @@ both! {
     a_lost_session_is_reported_and_subscribed_anew => resubscribes;
     a_broker_that_starts_later_is_found => finds_a_late_broker;
     refused_credentials_are_shown_and_tried_again => shows_refusal;
+    a_refused_subscription_is_shown_and_asked_for_again => asks_again;
     a_full_inlet_holds_the_broker_back_and_loses_nothing => holds_back;
     a_dropped_ticket_brings_the_message_again => renews_for_a_dropped_ticket;
     what_can_never_be_taken_is_counted_and_acknowledged => rejects;
@@ -196,6 +197,36 @@ async fn shows_refusal(version: Version) {
         state.last_error.as_ref().is_some_and(|why| why.contains("refuses the credentials")) && state.generation >= 2
     })
     .await;
+}
+
+/// What mosquitto's own file of rights cannot say, its plugin can: who may subscribe to what.
+async fn asks_again(version: Version) {
+    let mut broker =
+        Mosquitto::stopped("allow_anonymous true\nplugin {plugin}\nplugin_opt_config_file {folder}/rights.json");
+    let rights = broker.folder().join("rights.json");
+    let may = |probes: bool| {
+        let text = format!(
+            r#"{{"defaultACLAccess":{{"publishClientSend":true,"publishClientReceive":true,"subscribe":true,"unsubscribe":true}},
+                "roles":[{{"rolename":"hub","acls":[{{"acltype":"subscribePattern","topic":"probes/#","allow":{probes}}}]}}],
+                "groups":[{{"groupname":"all","roles":[{{"rolename":"hub"}}]}}],"anonymousGroup":"all","clients":[]}}"#
+        );
+        std::fs::write(&rights, text).expect("a file of rights");
+    };
+    may(false);
+    broker.start().await;
+    let (connection, outlet) = connect(&broker, version, ROOM);
+    until(&connection, |state| state.connected && state.refused_filters == ["probes/#"]).await;
+    ready(&broker, &outlet).await;
+
+    // The session lives on; what was refused in it is asked for again.
+    broker.stop();
+    may(true);
+    broker.start().await;
+    until(&connection, |state| state.connected && state.refused_filters.is_empty()).await;
+    assert_eq!(connection.status().counts().sessions_lost, 0);
+    let mut device = Device::connect(broker.address(), "probe", true).await;
+    device.publish("probes/1", 1, br#"{"temp":3}"#).await;
+    while freshness(&take_one(&outlet)).is_none() {}
 }
 
 async fn holds_back(version: Version) {
