@@ -16,7 +16,7 @@ use tokio::sync::watch;
 pub(crate) use live::Live;
 pub(crate) use metrics::register;
 pub(crate) use operator::{stat, verify};
-pub(crate) use trouble::{dead_letter, dead_letters, held};
+pub(crate) use trouble::{dead_letter, dead_letters, held, not_understood};
 pub(crate) use views::{describe, limits, show};
 
 use std::sync::Arc;

@@ -4,11 +4,16 @@ use std::collections::BTreeMap;
 
 use engine::quarantine::{DeploymentStanding, Hold, KeyStanding};
 use engine::rows::{self, PartitionRow};
-use engine::{Accounts, Case};
+use engine::{Accounts, Case, LastKnown, Twin};
 use ingest::status::Counts;
-use model::Name;
+use model::device::Devices;
+use model::{DeviceNo, Name};
 use serde_json::{Value as Json, json};
+use server::state::Check;
 use store::{Reader, Table};
+
+/// Devices that one line names.
+const NAMED: usize = 20;
 
 /// Every key and deployment that is held, as the store has it.
 pub(crate) fn held(reader: &Reader) -> Result<Vec<Json>, store::Error> {
@@ -54,6 +59,29 @@ fn describe(partition: u16, deployment: &str, key: &str, hold: Option<&Hold>, tr
     shown
 }
 
+/// The devices that have spoken and of which nothing was ever understood, as by paths that are misspelt; none where
+/// every device is understood.
+pub(crate) fn not_understood(reader: &Reader, devices: &Devices) -> Result<Option<Check>, store::Error> {
+    let mut spoken: BTreeMap<DeviceNo, bool> = BTreeMap::new();
+    for partition in 0..reader.partitions() {
+        for row in reader.rows(partition, Table::Twin, b"")? {
+            let Ok(twin) = rows::decode::<Twin>("twin", &row.value) else { continue };
+            if twin.newest.is_some() {
+                *spoken.entry(twin.device).or_default() |= twin.values().any(LastKnown::was_reported);
+            }
+        }
+    }
+    let silent = spoken.into_iter().filter(|(_, understood)| !understood);
+    let mut names: Vec<_> = silent.filter_map(|(number, _)| Some(devices.get(number)?.id.to_string())).collect();
+    names.sort_unstable();
+    let more = names.len().saturating_sub(NAMED);
+    names.truncate(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let detail =
+        format!("{}{more}: spoke, and nothing of it was understood: compare the paths of `readings`", names.join(", "));
+    Ok((!names.is_empty()).then(|| Check { name: "devices".to_owned(), ok: false, detail: Some(detail) }))
+}
+
 /// What the partitions have counted, summed, as it was at the last commit.
 #[derive(Debug, Default)]
 pub(crate) struct Counted {
@@ -91,6 +119,7 @@ pub(crate) fn losses(
         add(&format!("message-rejected:{code}"), *count);
     }
     add("value-unread", sum(|counts| counts.bad_values));
+    add("nothing-found", sum(|counts| counts.nothing_found.values().sum()));
     // Not lost as far as anybody knows, but nobody would send them again.
     add("qos0-at-risk", sum(|counts| counts.qos0));
     add("session-lost", accounts.sessions_lost);
@@ -143,7 +172,8 @@ mod tests {
             Accounts { late: 2, expired: 9, expired_full: 4, expired_old: 3, overflowed: 1, ..Accounts::default() };
         let letters = ([("trap".into(), 2), ("quarantined".into(), 1)].into(), 0);
         let rejected = [("too-large".into(), 1), ("bad-json".into(), 7)].into();
-        let source = || Counts { qos0: 1, ..Counts::default() };
+        let source =
+            || Counts { qos0: 1, nothing_found: [("a".into(), 2), ("b".into(), 1)].into(), ..Counts::default() };
         let found = losses(&Counted { accounts, rejected }, &letters, &[source(), source()]);
         let found: Vec<(&str, u64)> = found.iter().map(|(cause, count)| (&**cause, *count)).collect();
         assert_eq!(
@@ -151,6 +181,7 @@ mod tests {
             [
                 ("message-rejected:bad-json", 7),
                 ("message-rejected:too-large", 1),
+                ("nothing-found", 6),
                 ("qos0-at-risk", 2),
                 ("late", 2),
                 ("dead-letter:quarantined", 1),

@@ -1,6 +1,7 @@
 //! What may be looked at: twins, deployments, readiness, the doctor's facts.
 
 use delivery::sinks::mqtt;
+use engine::LastKnown;
 use host::outward::twin;
 use host::system_clock::{Trust, boot};
 use ingest::status::State;
@@ -10,7 +11,7 @@ use server::Views;
 use server::state::{Answer, Check, Devices, Error, Page, Readiness};
 use store::{Health, Reader};
 
-use super::trouble::held;
+use super::trouble::{held, not_understood};
 use super::{Doors, ask};
 
 /// A session may be lost once for many reasons; twice is how the broker is set up.
@@ -99,7 +100,9 @@ impl Views for Doors {
     fn doctor(&self) -> Answer<'_, Json> {
         Box::pin(async move {
             let reader = self.reader.clone();
-            let (stat, held) = ask(move || Ok((reader.stat()?, held(&reader)?))).await?;
+            let devices = self.live.devices();
+            let (stat, held, not_understood) =
+                ask(move || Ok((reader.stat()?, held(&reader)?, not_understood(&reader, &devices)?))).await?;
             let forgetful = self.statuses.iter().filter_map(|(name, status)| forgetful(name, status));
             let sources: Vec<Json> = self
                 .statuses
@@ -117,6 +120,7 @@ impl Views for Doors {
                         "sessions-lost": counts.sessions_lost,
                         "qos0": counts.qos0,
                         "rejected": counts.rejected,
+                        "nothing-found": counts.nothing_found.values().sum::<u64>(),
                     })
                 })
                 .collect();
@@ -133,7 +137,7 @@ impl Views for Doors {
                 "devices": self.live.devices().len(),
                 "sources": sources,
                 "sinks": links.collect::<Json>(),
-                "findings": forgetful.collect::<Vec<_>>(),
+                "findings": forgetful.chain(not_understood).collect::<Vec<_>>(),
                 "held": held,
                 "hidden-state": self.live.hidden_state(None),
                 "store": serde_json::to_value(&stat).map_err(|error| Error::Failed(error.to_string()))?,
@@ -207,6 +211,12 @@ pub(crate) fn show(reader: &Reader, device: &Device, held: &[Json]) -> Result<Js
             (held.capability.name().to_owned(), value)
         });
         shown["values"] = Json::Object(values.collect());
+        let readings = device.source.iter().flat_map(|source| &source.readings);
+        let never = readings.filter(|map| !twin.get(map.capability).is_some_and(LastKnown::was_reported));
+        let never: Vec<&str> = never.map(|map| map.capability.name()).collect();
+        if twin.newest.is_some() && !never.is_empty() {
+            shown["never-reported"] = json!(never);
+        }
     }
     Ok(shown)
 }

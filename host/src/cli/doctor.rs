@@ -89,6 +89,7 @@ async fn stopped(host: &config::Host) -> Json {
     let (store, stat) = checks::store(host);
     let held = reach::reader(host).ok().and_then(|reader| api::held(&reader).ok()).unwrap_or_default();
     let mut all = vec![store, checks::clock(checks::newest(stat.as_ref())), checks::rules(&json!({"held": held}))];
+    all.extend(checks::devices(host));
     all.extend(checks::network(host).await);
     json!({
         "held": held,
@@ -161,8 +162,8 @@ fn lines(report: &Json) -> String {
 
 /// What a source has counted, and what it refused by reason; what never happened is left out.
 fn counts(source: &Json) -> String {
-    let counted =
-        ["received", "acknowledged", "redelivered", "qos0", "sessions-lost"].map(|name| (name, &source[name]));
+    let counted = ["received", "acknowledged", "redelivered", "qos0", "sessions-lost", "nothing-found"]
+        .map(|name| (name, &source[name]));
     let refused = source["rejected"].as_object().into_iter().flatten();
     let refused = refused.map(|(reason, count)| format!("{count} refused as {reason}"));
     let happened = counted.into_iter().filter(|(_, count)| count.as_u64() > Some(0));

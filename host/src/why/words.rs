@@ -26,7 +26,8 @@ pub(super) fn input(input: &Input, key: Option<&str>, sequence: u64, at: Instant
                 Freshness::Snapshot => ", a snapshot",
                 Freshness::Late => ", late",
             };
-            format!("{device} reported {}{fresh}", values.join(", "))
+            let values = if values.is_empty() { "nothing that is known".to_owned() } else { values.join(", ") };
+            format!("{device} reported {values}{fresh}")
         }
         Body::Availability { available: true, .. } => format!("{device} became available"),
         Body::Availability { available: false, .. } => format!("{device} was gone"),

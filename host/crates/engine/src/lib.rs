@@ -76,7 +76,7 @@ pub use triggers::schedule::{Calendar, ScheduleError};
 pub use triggers::sun::SunError;
 pub use triggers::times::TimesError;
 pub use turn::{Persistence, Turn};
-pub use twin::Twin;
+pub use twin::{LastKnown, Twin};
 pub use wall::Wall;
 pub use why_not::WhyNot;
 pub use world::LogLine;

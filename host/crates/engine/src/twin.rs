@@ -110,6 +110,14 @@ impl Twin {
     }
 }
 
+impl LastKnown {
+    /// Whether its device ever reported it: what was asked of a device is kept too.
+    #[must_use]
+    pub fn was_reported(&self) -> bool {
+        self.reported != Instant::default()
+    }
+}
+
 impl From<&LastKnown> for Known {
     fn from(held: &LastKnown) -> Self {
         // What was asked of a device that has reported nothing is known all the same.

@@ -54,6 +54,8 @@ pub struct Taken {
     pub rejections: Vec<Rejection>,
     /// Values that could not be read: null, NaN, infinite, unlisted or of another kind.
     pub bad_values: u32,
+    /// Devices that spoke, and none of whose paths is in what they said: as by a path that is misspelt.
+    pub nothing_found: Vec<Name>,
     /// What it weighs in the inlet.
     pub bytes: usize,
 }
@@ -136,6 +138,9 @@ impl Taken {
             Route::Readings { device, plan } => match plan.decode(payload) {
                 Ok(decoded) => {
                     self.bad_values += decoded.bad;
+                    if decoded.readings.is_empty() && plan.reads() {
+                        self.nothing_found.push(device.id.clone());
+                    }
                     let freshness = if arrived.retained { Freshness::Snapshot } else { Freshness::Live };
                     let body = Body::Observation { device: device.number, freshness, readings: decoded.readings };
                     let mut input = input(ids, body, arrived.redelivery());

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use model::Name;
 use tokio::sync::watch;
 
 use crate::intake::Taken;
@@ -39,6 +40,8 @@ pub struct Counts {
     pub sessions_lost: u64,
     /// Messages, or a device's part of one, refused, by reason code.
     pub rejected: BTreeMap<&'static str, u64>,
+    /// Messages in which none of a device's paths was found, by the device.
+    pub nothing_found: BTreeMap<Name, u64>,
 }
 
 /// A handle on one source's status. Clones show the same.
@@ -49,6 +52,7 @@ struct Inner {
     state: watch::Sender<State>,
     counters: [AtomicU64; Counter::COUNT],
     rejected: Mutex<BTreeMap<&'static str, u64>>,
+    nothing_found: Mutex<BTreeMap<Name, u64>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +76,7 @@ impl Default for Status {
             state: watch::Sender::default(),
             counters: Default::default(),
             rejected: Mutex::default(),
+            nothing_found: Mutex::default(),
         }))
     }
 }
@@ -100,6 +105,7 @@ impl Status {
             held_back: get(Counter::HeldBack),
             sessions_lost: get(Counter::SessionsLost),
             rejected: self.0.rejected.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            nothing_found: self.0.nothing_found.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 
@@ -111,8 +117,8 @@ impl Status {
         self.0.counters[counter as usize].fetch_add(by, Ordering::Relaxed);
     }
 
-    /// Counts what was left out of a message; logs the 1st, 2nd, 4th, 8th … of each reason, so that a flood of bad
-    /// messages is no flood of lines.
+    /// Counts what was left out of a message; logs the 1st, 2nd, 4th, 8th … of each reason or device, so that a flood
+    /// of bad messages is no flood of lines.
     pub(crate) fn count_taken(&self, taken: &Taken) {
         if taken.bad_values > 0 {
             self.count(Counter::BadValues, taken.bad_values.into());
@@ -124,6 +130,14 @@ impl Status {
             *count += 1;
             if count.is_power_of_two() {
                 tracing::warn!(code, count = *count, %rejection, "rejected a message");
+            }
+        }
+        for device in &taken.nothing_found {
+            let mut devices = self.0.nothing_found.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = devices.entry(device.clone()).or_default();
+            *count += 1;
+            if count.is_power_of_two() {
+                tracing::warn!(%device, count = *count, "none of the device's paths is in its message");
             }
         }
     }

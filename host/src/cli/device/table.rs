@@ -38,7 +38,10 @@ pub(super) fn show(device: &Json) -> String {
         let [since, reported, desired] = ["since", "reported", "desired"].map(|name| text(&held[name]));
         table.add_row([name.clone(), quantity(held), since, reported, desired]);
     }
-    format!("{about}\n\n{table}")
+    let never = device["never-reported"].as_array().into_iter().flatten().map(text);
+    let never = never.collect::<Vec<_>>().join(", ");
+    let never = if never.is_empty() { never } else { format!("\n\nnever reported, though the device spoke: {never}") };
+    format!("{about}\n\n{table}{never}")
 }
 
 fn there(device: &Json) -> &'static str {

@@ -10,7 +10,8 @@ use server::state::Check;
 use store::{OpenError, Reader, Stat};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::cli::sink;
+use crate::api;
+use crate::cli::{reach, sink};
 
 /// A broker that has not taken a connection for this long will not be of use.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
@@ -46,6 +47,13 @@ pub(super) fn rules(report: &Json) -> Check {
         (0, 0) => good("rules", "all run".to_owned()),
         (held, hidden) => failed("rules", format!("{held} held, {hidden} with hidden state")),
     }
+}
+
+/// The devices that nothing is understood of; none where all are understood, or the store cannot be read.
+pub(super) fn devices(host: &config::Host) -> Option<Check> {
+    let reader = reach::reader(host).ok()?;
+    let devices = reach::devices(host, Some(&reader)).ok()?;
+    api::not_understood(&reader, &devices).ok()?
 }
 
 /// Whether no webhook is disabled because its receiver is gone for good.

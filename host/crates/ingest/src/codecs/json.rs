@@ -105,6 +105,11 @@ impl Plan {
         }
     }
 
+    /// Whether it looks for any reading at all.
+    pub(crate) fn reads(&self) -> bool {
+        !self.readings.is_empty()
+    }
+
     /// What the payload says of this device.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use model::{Instant, Value};
 use proptest::prelude::*;
 
 use super::*;
+use crate::status::Status;
 use crate::testing::{map, probe, reading};
 
 fn arrived<'a>(topic: &'a str, payload: &'a [u8]) -> Arrived<'a> {
@@ -88,6 +89,22 @@ fn values_that_cannot_be_read_are_bad_and_counted_and_the_rest_stands() {
     }
     let large = check(&map, "t", br#"{"c":9007199254740992}"#);
     assert_eq!(values(&large), [Value::text("9007199254740992")]);
+}
+
+#[test]
+fn a_message_without_any_of_a_devices_paths_is_taken_and_counted_for_that_device() {
+    let mut misspelt = probe(1, "fridge", "f");
+    misspelt.source.as_mut().expect("a source").readings = vec![reading("temperature", "/temprature", None)];
+    let map = map([misspelt, probe(2, "probe", "f")], &[]);
+    let (taken, status) = (check(&map, "f", br#"{"temp":4}"#), Status::default());
+    // The device has spoken, which ends its silence.
+    assert_eq!((taken.inputs.len(), values(&taken)), (2, Vec::new()));
+    assert_eq!(taken.nothing_found, [Name::from("fridge")]);
+    status.count_taken(&taken);
+    status.count_taken(&taken);
+    assert_eq!(status.counts().nothing_found, [(Name::from("fridge"), 2)].into());
+    let null = check(&map, "f", br#"{"temprature":null}"#);
+    assert_eq!((null.bad_values, null.nothing_found), (1, vec!["probe".into()]), "what is null is found, and bad");
 }
 
 #[test]
