@@ -198,7 +198,9 @@ fn read_package(path: &PathBuf) -> Result<Package, Vec<Problem>> {
     let file = path.display().to_string();
     let problem = |message: String| vec![Problem::of_file(&file, message)];
     let bytes = std::fs::read(path).map_err(|error| problem(format!("failed to read the package: {error}")))?;
-    let text = sandbox::package::manifest(&bytes)
+    let inspection = sandbox::inspect(&bytes).map_err(|error| problem(error.to_string()))?;
+    let text = inspection
+        .manifest
         .ok_or_else(|| problem("holds no manifest: build packages with `pointsman rule build`".to_owned()))?;
     let manifest =
         Manifest::parse(&text, &format!("{file}: rule.toml")).map_err(|found| found.into_iter().collect::<Vec<_>>())?;

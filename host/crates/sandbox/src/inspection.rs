@@ -70,8 +70,11 @@ pub enum PackageError {
     Engine(String),
 }
 
-/// Checks that `bytes` are a valid component of one of our worlds.
-pub(crate) fn inspect(bytes: &[u8]) -> Result<Inspection, PackageError> {
+/// What a package is, without compiling or running any of it.
+///
+/// # Errors
+/// When it is no valid component of one of our worlds.
+pub fn inspect(bytes: &[u8]) -> Result<Inspection, PackageError> {
     let inspection = read(bytes)?;
     Validator::new().validate_all(bytes).map_err(damaged)?;
     Ok(inspection)

@@ -23,7 +23,7 @@ mod state;
 mod stop;
 mod wasi;
 
-pub use inspection::{Inspection, PackageError};
+pub use inspection::{Inspection, PackageError, inspect};
 pub use sandbox::{LoadOptions, NewError, Sandbox};
 pub use settings::{Options, Pooling, THREAD_STACK};
 

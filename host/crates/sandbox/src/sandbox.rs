@@ -65,14 +65,6 @@ impl Sandbox {
         self.pooled
     }
 
-    /// What `package` is, without compiling or running any of it.
-    ///
-    /// # Errors
-    /// When it is no valid component of one of our worlds.
-    pub fn inspect(&self, package: &[u8]) -> Result<Inspection, PackageError> {
-        inspection::inspect(package)
-    }
-
     /// Compiles and links a package, or takes it from the cache. Seconds for a Python package, milliseconds for others.
     ///
     /// # Errors

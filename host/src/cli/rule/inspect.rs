@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use config::Manifest;
 
-use super::{package, report};
+use super::report;
 use crate::cli::output;
 
 /// Shows what a package is, without running any of it.
@@ -25,7 +25,7 @@ impl Inspect {
     pub(crate) fn run(self) -> Result<()> {
         let name = self.file.display();
         let bytes = std::fs::read(&self.file).with_context(|| format!("failed to read {name}"))?;
-        let inspection = package::sandbox()?.inspect(&bytes).with_context(|| format!("{name} is no package"))?;
+        let inspection = sandbox::inspect(&bytes).with_context(|| format!("{name} is no package"))?;
         let text = inspection.manifest.as_deref();
         let manifest = text.map(|text| Manifest::parse(text, &format!("{name}: rule.toml"))).transpose()?;
         let report = report::json(&self.file, &inspection, manifest.as_ref());

@@ -31,7 +31,7 @@ impl Package {
         let component = sandbox::package::strip_debug(&sandbox::package::wrap(&module)?)?;
         let bytes = sandbox::package::with_manifest(&component, &text)?;
         let sandbox = sandbox()?;
-        let inspection = sandbox.inspect(&bytes)?;
+        let inspection = sandbox::inspect(&bytes)?;
         let package = Self { bytes, manifest, inspection };
         // Whether it may import WASI its deployment says, which is not known here.
         package.load(&sandbox, true)?;
@@ -44,7 +44,7 @@ impl Package {
     /// When it is no package that may run, or holds no manifest.
     pub(crate) fn read(file: &Path) -> Result<Self> {
         let bytes = std::fs::read(file).with_context(|| format!("failed to read {}", file.display()))?;
-        let inspection = sandbox()?.inspect(&bytes).with_context(|| format!("{} is no package", file.display()))?;
+        let inspection = sandbox::inspect(&bytes).with_context(|| format!("{} is no package", file.display()))?;
         let Some(text) = &inspection.manifest else {
             let message = format!("{} holds no manifest: build packages with `pointsman rule build`", file.display());
             return Err(Usage(message).into());

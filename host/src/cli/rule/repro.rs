@@ -50,7 +50,7 @@ impl Repro {
         };
         let digest = sandbox::package::digest(&bytes);
         let sandbox = package::sandbox()?;
-        let inspection = sandbox.inspect(&bytes).context("the package cannot be read")?;
+        let inspection = sandbox::inspect(&bytes).context("the package cannot be read")?;
         // What the package imports its deployment allowed when the event failed.
         let compatibility = inspection.wasi().next().is_some();
         let options = LoadOptions { world: case.deployment.world, compatibility, limits: case.deployment.limits };

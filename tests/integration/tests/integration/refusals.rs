@@ -22,6 +22,46 @@ fn a_misspelt_key_is_named_with_its_line_and_the_nearest_valid_one() -> Result<(
     Ok(())
 }
 
+/// Runs both commands that must refuse an installation, for a reason that each case names.
+fn refused(host: &Host, wanted: &[&str], context: &str) -> Result<()> {
+    for command in ["check", "run"] {
+        let output = host.command(&[command])?;
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert_eq!(output.status.code(), Some(2), "{context}, {command}: {said}");
+        assert!(wanted.iter().all(|wanted| said.contains(wanted)), "{context}, {command}: {said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_file_that_is_no_package_is_called_what_it_is() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let host = quiet(folder.path())?;
+    let package = std::fs::read(crate::host::package_path("relay")?)?;
+    let mut flipped = package.clone();
+    // In the middle of the code: sections and manifest still read.
+    let middle = flipped.len() / 2;
+    flipped[middle..middle + 64].fill(0xff);
+    let cases: [(&str, &[u8], &str); 5] = [
+        ("truncated", &package[..package.len() / 3], "damaged or truncated WebAssembly"),
+        ("flipped", &flipped, "damaged or truncated WebAssembly"),
+        ("random", b"GIF89a and so on", "not a WebAssembly file"),
+        ("empty", b"", "not a WebAssembly file"),
+        ("core module", b"\0asm\x01\0\0\0", "a core module, not a component"),
+    ];
+    for (name, bytes, wanted) in cases {
+        std::fs::write(folder.path().join("a.wasm"), bytes)?;
+        // Its roles fit nothing either: what it is comes first.
+        std::fs::write(folder.path().join("deployments/a.toml"), "[deployment]\npackage = \"a.wasm\"\n")?;
+        refused(&host, &["a.wasm", wanted], name)?;
+        let inspected = host.command(&["rule", "inspect", "a.wasm"])?;
+        let said = String::from_utf8_lossy(&inspected.stderr).into_owned();
+        assert!(said.contains(wanted), "{name}: {said}");
+    }
+    Ok(())
+}
+
 const DESK: &str = "[[device]]\nid = \"desk\"\nkind = \"contact\"\nsource = { topic = \"home/desk\", readings = { contact = { path = \"/on\" } } }\n";
 const PASSING: &str =
     "[roles]\nbutton = [\"desk\"]\ndesk = [\"desk\"]\nlamp = [\"lamp\"]\n\n[grants]\nemit = [\"asked\"]\n";

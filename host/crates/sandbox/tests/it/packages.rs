@@ -7,7 +7,7 @@ use sandbox::{LoadOptions, PackageError, package};
 use crate::guests::{PROBE, WASI, rule, sandbox};
 
 fn refused(bytes: &[u8]) -> PackageError {
-    let error = sandbox().inspect(bytes).unwrap_err();
+    let error = sandbox::inspect(bytes).unwrap_err();
     let Err(loaded) = sandbox().load(bytes, &rule()) else { panic!("inspect refuses what load takes: {error}") };
     // The two may find different faults in a file that is damaged in several ways, but neither accepts it.
     assert_eq!(std::mem::discriminant(&error), std::mem::discriminant(&loaded), "{error} / {loaded}");
@@ -34,7 +34,7 @@ fn exporting(name: &str, imports: &[&str]) -> Vec<u8> {
 #[test]
 fn a_rule_is_inspected_without_running_it() {
     let packed = package::with_manifest(&PROBE, "[rule]\nid = \"probe\"").unwrap();
-    let inspection = sandbox().inspect(&packed).unwrap();
+    let inspection = sandbox::inspect(&packed).unwrap();
     assert_eq!((inspection.world, inspection.size, inspection.migrates), (World::Rule, packed.len(), false));
     assert_eq!(inspection.manifest.as_deref(), Some("[rule]\nid = \"probe\""));
     assert_eq!(inspection.digest, package::digest(&packed));
@@ -64,7 +64,7 @@ fn files_that_are_no_webassembly_are_refused() {
 fn a_truncated_package_is_refused_wherever_it_ends() {
     for eighths in 1..8 {
         let cut = &PROBE[..PROBE.len() * eighths / 8];
-        let error = sandbox().inspect(cut).unwrap_err();
+        let error = sandbox::inspect(cut).unwrap_err();
         assert!(matches!(error, PackageError::Damaged(_) | PackageError::ForeignWorld { .. }), "{eighths}/8: {error}");
     }
     assert!(matches!(refused(&PROBE[..PROBE.len() - 1]), PackageError::Damaged(_)));
@@ -93,7 +93,7 @@ fn size_is_looked_at_first() {
     section.resize(1 + 4 + filler, 0);
     large.extend(section);
     assert_eq!(large.len(), limits::PACKAGE_BYTES);
-    assert!(sandbox().inspect(&large).is_ok());
+    assert!(sandbox::inspect(&large).is_ok());
     large.push(0);
     assert_eq!(refused(&large), PackageError::TooLarge { size: limits::PACKAGE_BYTES + 1 });
 }
@@ -116,7 +116,7 @@ fn another_version_of_the_contract_is_named() {
 fn worlds_that_are_known_but_not_run_yet_are_told_apart() {
     for (export, world) in [("codec-handler", World::Codec), ("vetting", World::Interlock)] {
         let bytes = exporting(&format!("pointsman:rules/{export}@1.0.0-rc.1"), &[]);
-        assert_eq!(sandbox().inspect(&bytes).unwrap().world, world);
+        assert_eq!(sandbox::inspect(&bytes).unwrap().world, world);
         assert_eq!(load(&bytes, &LoadOptions { world, ..rule() }), PackageError::NotRunYet { world });
         assert_eq!(load(&bytes, &rule()), PackageError::WrongWorld { found: world, wanted: World::Rule });
         assert_eq!(
@@ -129,7 +129,7 @@ fn worlds_that_are_known_but_not_run_yet_are_told_apart() {
 #[test]
 fn a_package_about_people_is_no_rule() {
     let bytes = exporting("pointsman:rules/handler@1.0.0-rc.1", &["pointsman:rules/people@1.0.0-rc.1"]);
-    assert_eq!(sandbox().inspect(&bytes).unwrap().world, World::Engagement);
+    assert_eq!(sandbox::inspect(&bytes).unwrap().world, World::Engagement);
     let error = load(&bytes, &rule());
     assert_eq!(error, PackageError::WrongWorld { found: World::Engagement, wanted: World::Rule });
     assert!(
