@@ -8,6 +8,7 @@ mod demo;
 mod installation;
 mod journal;
 mod replay;
+mod usable;
 mod why;
 
 use std::process::ExitCode;

@@ -13,6 +13,7 @@ use model::device::Devices;
 
 use crate::api::{Links, Live};
 use crate::installation::{self, EMBEDDED, Installation, sink_of};
+use crate::usable;
 
 /// The sinks, and what the host holds of them.
 pub(crate) struct Sinks {
@@ -52,8 +53,7 @@ pub(crate) fn build(installation: &Installation, broker: Option<SocketAddr>, liv
             .as_ref()
             .map(|credentials| (credentials.user.to_string(), Secret::new(credentials.password.reveal())));
         if server.url.tls {
-            let files = tls::Files { authority: server.ca_file.clone(), identity: server.certificate.clone() };
-            options.tls = Some(Arc::new(tls::client(&files)?));
+            options.tls = Some(Arc::new(tls::client(&usable::files(server))?));
         }
         let mqtt = Mqtt::start(&options, Arc::clone(&devices));
         publishers.insert(server.name.clone(), mqtt.publisher());

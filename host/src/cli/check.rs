@@ -13,6 +13,7 @@ use store::{OpenError, Reader, Table};
 
 use super::{Usage, output};
 use crate::installation::{Installation, Loaded};
+use crate::usable;
 
 /// Validates configuration, packages, bindings and grants, and starts nothing.
 #[derive(Debug, clap::Args)]
@@ -64,7 +65,7 @@ fn examine(config: &super::ConfigArgument, sandbox: &Sandbox) -> Result<Sound, P
     let file = config.config.display().to_string();
     let of_file = |message: String| Problems::from(Problem::of_file(&file, message));
     let host = Host::load(&config.config)?;
-    delivery::Templates::new(host.templates.values().cloned()).map_err(|error| of_file(error.to_string()))?;
+    usable::check(&host, &config.config)?;
     let installation = Installation::read(host)?;
     let mut next = 0;
     let devices = Arc::new(installation.devices(&mut |_| {

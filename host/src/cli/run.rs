@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 
 use super::output;
 use crate::app::App;
+use crate::usable;
 
 /// Runs the host until it is told to stop.
 #[derive(Debug, clap::Args)]
@@ -27,6 +28,7 @@ impl Run {
     pub(crate) fn run(self) -> Result<()> {
         start_logging(&self.log, self.log_json)?;
         let installation = super::read_installation(&self.config)?;
+        usable::check(&installation.host, &self.config.config)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
             .enable_all()

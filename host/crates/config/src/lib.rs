@@ -15,7 +15,7 @@ mod schema;
 pub use deployment::{Binding, DeploymentFile, Installation, resolve};
 pub use host::{
     Credentials, DevicePattern, Host, Instance, MqttVersion, Placement, Retention, Scenario, Secret, Server, Sink,
-    SinkKind, Site, Url,
+    SinkKind, Site, Url, problem_at,
 };
 pub use manifest::{Manifest, NotificationRequest, Requests, RoleNeed, Settings};
 pub use problem::{Problem, Problems, nearest};

@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub use counts::Counts;
 pub use dispatcher::{Dispatcher, Options, Source, Unreadable};
 pub use handle::Handle;
-pub use rendering::carries_effect;
+pub use rendering::{carries_effect, check_payload};
 pub use secret::Secret;
 pub use sink::{Failure, Reached, Sink};
 pub use sinks::{

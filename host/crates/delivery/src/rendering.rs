@@ -73,6 +73,14 @@ pub(crate) fn payload(environment: &Environment<'_>, template: &str, values: Val
     Ok(text)
 }
 
+/// Whether a payload's template reads as one.
+///
+/// # Errors
+/// Why not, for people.
+pub fn check_payload(template: &str) -> Result<(), String> {
+    environment().template_from_named_str(TEXT, template).map(drop).map_err(|error| full(&error))
+}
+
 /// Whether a payload's template has a place for the effect's id: by itself, or within the whole command.
 #[must_use]
 pub fn carries_effect(template: &str) -> bool {
@@ -220,6 +228,8 @@ mod tests {
             "bad-template"
         );
         assert_eq!(reason("{% include 'other' %}"), "bad-template");
+        assert!(check_payload("{{ value").is_err_and(|error| error.starts_with("syntax error")));
+        assert_eq!(check_payload(r#"{"on":{{ value }},"}}":"{ {"}"#), Ok(()));
     }
 
     #[test]

@@ -53,13 +53,20 @@ impl Error {
     }
 }
 
+impl Default for Templates {
+    /// None at all.
+    fn default() -> Self {
+        Self { environment: rendering::environment(), templates: BTreeMap::new() }
+    }
+}
+
 impl Templates {
     /// Checks each text of each template.
     ///
     /// # Errors
     /// When a text does not read as a template, or one has no text in its default locale.
     pub fn new(templates: impl IntoIterator<Item = Template>) -> Result<Self, Error> {
-        let mut all = Self { environment: rendering::environment(), templates: BTreeMap::new() };
+        let mut all = Self::default();
         for template in templates {
             all.add(template)?;
         }

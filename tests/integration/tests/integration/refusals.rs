@@ -62,6 +62,49 @@ fn a_file_that_is_no_package_is_called_what_it_is() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn what_would_fail_only_when_it_is_used_is_refused_with_its_line() -> Result<()> {
+    const BROKER: &str = "[[mqtt]]\nname = \"shop\"\nurl = \"mqtts://127.0.0.1\"\n";
+    const HOOK: &str = "[[sink]]\nname = \"pager\"\nwebhook = { url = \"https://127.0.0.1/hook\"";
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("text"), "hunter2hunter2hunter2hun")?;
+    std::fs::write(folder.path().join("secret"), "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3")?;
+    let key = rcgen::KeyPair::generate()?;
+    let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()])?.self_signed(&key)?;
+    std::fs::write(folder.path().join("certificate"), certificate.pem())?;
+    std::fs::write(folder.path().join("key"), key.serialize_pem())?;
+    let own = |certificate: &str, key: &str| {
+        format!("{BROKER}ca-file = \"certificate\"\ncertificate-file = \"{certificate}\"\nkey-file = \"{key}\"\n")
+    };
+    let cases = [
+        (format!("{HOOK}, secret-file = \"text\" }}\n"), "sink.pager.webhook.secret-file", "`whsec_`", 3),
+        (
+            format!("{HOOK}, secret-file = \"secret\", ca-file = \"text\" }}\n"),
+            "sink.pager.webhook.ca-file",
+            "no certificate in",
+            3,
+        ),
+        (format!("{BROKER}ca-file = \"text\"\n"), "mqtt.shop.ca-file", "no certificate in", 4),
+        (own("certificate", "text"), "mqtt.shop.key-file", "failed to read the private key", 6),
+        (own("text", "key"), "mqtt.shop.certificate-file", "no certificate in", 5),
+        (
+            "[[device]]\nid = \"lamp\"\nkind = \"switch\"\n\
+             commands.on = { momentary = true, topic = \"lamp/set\", payload = \"{{ nope\" }\n"
+                .to_owned(),
+            "device.lamp.commands.on.payload",
+            "syntax error",
+            4,
+        ),
+    ];
+    for (text, path, wanted, line) in cases {
+        let host = Host::new(folder.path(), &text)?;
+        let head =
+            std::fs::read_to_string(folder.path().join("pointsman.toml"))?.lines().count() - text.lines().count();
+        refused(&host, &[&format!("pointsman.toml:{}: {path}: ", head + line), wanted], path)?;
+    }
+    Ok(())
+}
+
 const DESK: &str = "[[device]]\nid = \"desk\"\nkind = \"contact\"\nsource = { topic = \"home/desk\", readings = { contact = { path = \"/on\" } } }\n";
 const PASSING: &str =
     "[roles]\nbutton = [\"desk\"]\ndesk = [\"desk\"]\nlamp = [\"lamp\"]\n\n[grants]\nemit = [\"asked\"]\n";

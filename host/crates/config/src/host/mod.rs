@@ -219,6 +219,11 @@ impl Host {
         numbered(concrete(&self.declared, &self.patterns, &self.deployments), number)
     }
 
+    /// What the file declares, in its order but for fleets, which come last with the parts of their patterns as written.
+    pub fn declared(&self) -> impl Iterator<Item = &Device> {
+        self.declared.iter().chain(self.patterns.iter().map(DevicePattern::device))
+    }
+
     /// What deployments are resolved against.
     #[must_use]
     pub fn installation<'a>(&'a self, devices: &'a Devices) -> Installation<'a> {
@@ -235,6 +240,18 @@ impl Host {
         if !self.development {
             problems.extend(self.deployments.iter().filter_map(DeploymentFile::missing_digest));
         }
+    }
+}
+
+/// A problem with what `keys` of the `pointsman.toml` at `file` say, found only when it is used.
+#[must_use]
+pub fn problem_at(file: &File, keys: &[&str], message: impl Into<String>) -> Problem {
+    let name = file.display().to_string();
+    // Read again for the line alone: to keep the lines of all keys would cost a large host memory for ever.
+    let document = folder::read_text(file).ok().and_then(|text| Document::parse(&text, &name).ok());
+    match document {
+        Some(document) => document.problem(&Path::of(keys), message),
+        None => Problem::of_file(&name, message),
     }
 }
 

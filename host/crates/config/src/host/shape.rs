@@ -130,7 +130,11 @@ static SINK: Shape = Shape {
 static WEBHOOK: Shape = Shape {
     keys: &[
         required("url", Kind::Text(Form::WebUrl), "where it is posted"),
-        required("secret-file", Kind::Text(Form::File), "file whose text is the signing secret"),
+        required(
+            "secret-file",
+            Kind::Text(Form::File),
+            "file whose text is the signing secret: `whsec_` and a base64 text, as the receiver has it",
+        ),
         optional(
             "ca-file",
             Kind::Text(Form::File),

@@ -21,6 +21,9 @@ const CONCURRENCY: usize = 8;
 /// Longest wait that a receiver may ask for.
 const ASKED_LONGEST: Span = Span::from_hours(24);
 
+/// What Standard Webhooks put in front of the key.
+const SECRET_PREFIX: &str = "whsec_";
+
 /// One receiver.
 pub struct Options {
     pub name: Name,
@@ -105,9 +108,11 @@ impl Webhook {
             .build()
             .map_err(|source| Error::Client { name: name.clone(), source })?;
         let gone = Gone::new(&options.marks, &name, &options.url);
-        let signer = standardwebhooks::Webhook::new(options.secret.reveal());
+        // The signer takes bare base64 too, which many a password is by chance.
+        let key = options.secret.reveal().strip_prefix(SECRET_PREFIX).filter(|key| !key.is_empty());
+        let signer = key.and_then(|key| standardwebhooks::Webhook::new(key).ok());
         Ok(Self {
-            signer: signer.map_err(|_| Error::Secret { name: name.clone() })?,
+            signer: signer.ok_or_else(|| Error::Secret { name: name.clone() })?,
             name,
             url,
             locale: options.locale,

@@ -327,4 +327,7 @@ fn options_that_cannot_work_are_refused() {
         check("http://127.0.0.1:1/hook", "whsec_!").as_deref(),
         Some("sink `ops-hook`: the secret is not `whsec_` and base64")
     );
+    for base64 in ["MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3", "whsec_", ""] {
+        assert!(check("http://127.0.0.1:1/hook", base64).is_some_and(|error| error.ends_with("base64")), "{base64}");
+    }
 }
