@@ -17,7 +17,7 @@ pub(crate) use live::Live;
 pub(crate) use metrics::register;
 pub(crate) use operator::{stat, verify};
 pub(crate) use trouble::{dead_letter, dead_letters, held, not_understood};
-pub(crate) use views::{describe, limits, show};
+pub(crate) use views::{describe, limits, no_device, show};
 
 use std::sync::Arc;
 

@@ -12,7 +12,7 @@ use server::state::{Answer, Error, Letters, Lines, Manual, Range, Verify};
 use store::Reader;
 use tokio::sync::mpsc;
 
-use super::{Doors, ask, trouble};
+use super::{Doors, ask, no_device, trouble};
 use crate::journal::{export, refuse};
 use host::pipeline::AcceptError;
 
@@ -24,12 +24,14 @@ impl Operator for Doors {
         Box::pin(async move {
             let devices = self.live.devices();
             let Some(device) = devices.named(&command.device) else {
-                return Err(Error::NotFound(format!("unknown device `{}`", command.device)));
+                return Err(Error::NotFound(no_device(&command.device, &devices)));
             };
             if device.action(&command.action).is_none() {
                 let known: Vec<&str> = device.commands.keys().map(|action| &**action).collect();
-                let detail =
-                    format!("`{}` has no action `{}`; it has: {}", device.id, command.action, known.join(", "));
+                let near = config::nearest(&command.action, known.iter().copied());
+                let hint = near.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+                let known = known.join(", ");
+                let detail = format!("`{}` has no action `{}`; it has: {known}{hint}", device.id, command.action);
                 return Err(Error::Refused { reason: Name::from("no-such-action"), detail });
             }
             let arguments = command.arguments.iter();

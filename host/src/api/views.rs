@@ -60,11 +60,12 @@ impl Views for Doors {
         })
     }
 
-    fn device(&self, id: String) -> Answer<'_, Option<Json>> {
+    fn device(&self, id: String) -> Answer<'_, Json> {
         Box::pin(async move {
-            let Some(device) = self.live.devices().named(&id).cloned() else { return Ok(None) };
+            let devices = self.live.devices();
+            let device = devices.named(&id).cloned().ok_or_else(|| Error::NotFound(no_device(&id, &devices)))?;
             let reader = self.reader.clone();
-            ask(move || show(&reader, &device, &held(&reader)?)).await.map(Some)
+            ask(move || show(&reader, &device, &held(&reader)?)).await
         })
     }
 
@@ -179,6 +180,13 @@ fn forgetful(name: &str, status: &ingest::status::Status) -> Option<Check> {
          `persistence true` and a `persistence_location` that its own user can write"
     );
     (lost >= SESSIONS_LOST).then(|| Check { name: format!("session {name}"), ok: false, detail: Some(detail) })
+}
+
+/// That there is none of this id, and which one may have been meant.
+pub(crate) fn no_device(id: &str, devices: &model::device::Devices) -> String {
+    let near = config::nearest(id, devices.iter().map(|device| &*device.id));
+    let hint = near.map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+    format!("there is no device `{id}`{hint}")
 }
 
 /// One device with its twin, as the store has it.

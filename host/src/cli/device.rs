@@ -95,8 +95,13 @@ impl Show {
         let device: Json = match Reach::of(&host).await? {
             Reach::Running(client) => client.get(&format!("/v1/devices/{}", segment(&self.id))).await?,
             Reach::Stopped => {
-                let device = from_store(&host)?.into_iter().find(|device| device["id"] == *self.id);
-                device.with_context(|| format!("there is no device `{}`", self.id))?
+                let reader = stored(&host)?;
+                let devices = reach::devices(&host, reader.as_ref())?;
+                let device = devices.named(&self.id).with_context(|| api::no_device(&self.id, &devices))?;
+                match &reader {
+                    Some(reader) => api::show(reader, device, &api::held(reader)?)?,
+                    None => api::describe(device),
+                }
             }
         };
         if self.json {
@@ -139,13 +144,18 @@ async fn ask_all(client: &Client) -> Result<Vec<Json>> {
     }
 }
 
+/// The store that a host left behind; none where it never ran.
+fn stored(host: &config::Host) -> Result<Option<store::Reader>> {
+    match reach::reader(host) {
+        Ok(reader) => Ok(Some(reader)),
+        Err(error) if matches!(error.downcast_ref(), Some(store::OpenError::Missing { .. })) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Devices in order of their ids; without values where the host never ran.
 fn from_store(host: &config::Host) -> Result<Vec<Json>> {
-    let reader = match reach::reader(host) {
-        Ok(reader) => Some(reader),
-        Err(error) if matches!(error.downcast_ref(), Some(store::OpenError::Missing { .. })) => None,
-        Err(error) => return Err(error),
-    };
+    let reader = stored(host)?;
     let devices = reach::devices(host, reader.as_ref())?;
     let held = reader.as_ref().map(api::held).transpose()?.unwrap_or_default();
     let shown = devices.iter().map(|device| match &reader {

@@ -100,6 +100,12 @@ impl Capability {
         NAMES.read().unwrap_or_else(PoisonError::into_inner).get(name).map(|known| Self(known))
     }
 
+    /// Every name that anything has named before, in no order.
+    #[must_use]
+    pub fn all_known() -> Vec<&'static str> {
+        NAMES.read().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
     #[must_use]
     pub fn name(self) -> &'static str {
         self.0

@@ -59,11 +59,11 @@ pub trait Views: Send + Sync + 'static {
     /// [`Error::Unavailable`] while the engine cannot be asked.
     fn devices(&self, page: Page) -> Answer<'_, Devices>;
 
-    /// One twin; none for an unknown device.
+    /// One twin.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] while the engine cannot be asked.
-    fn device(&self, id: String) -> Answer<'_, Option<Value>>;
+    /// [`Error::NotFound`] for an unknown device, [`Error::Unavailable`] while the engine cannot be asked.
+    fn device(&self, id: String) -> Answer<'_, Value>;
 
     /// All deployments in order of their names.
     ///

@@ -80,8 +80,10 @@ impl Views for Host {
             async move { Ok(Devices { devices: vec![json!({ "after": page.after, "limit": page.limit })], next }) },
         )
     }
-    fn device(&self, id: String) -> Answer<'_, Option<Value>> {
-        Box::pin(async move { Ok((id == "truck-7/probe-1").then(|| json!({ "id": id }))) })
+    fn device(&self, id: String) -> Answer<'_, Value> {
+        let found = id == "truck-7/probe-1";
+        let none = Error::NotFound(format!("there is no device `{id}`"));
+        Box::pin(async move { if found { Ok(json!({ "id": id })) } else { Err(none) } })
     }
     fn deployments(&self) -> Answer<'_, Vec<Value>> {
         Box::pin(async { Ok(vec![json!({ "name": "cold-chain" })]) })

@@ -35,10 +35,7 @@ pub(crate) async fn devices(
 }
 
 pub(crate) async fn device(state: extract::State<State>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
-    match state.views.device(id.clone()).await? {
-        Some(twin) => Ok(Json(twin)),
-        None => Err(Problem::new(StatusCode::NOT_FOUND, "not-found", format!("there is no device `{id}`"))),
-    }
+    Ok(Json(state.views.device(id).await?))
 }
 
 pub(crate) async fn deployments(state: extract::State<State>) -> Result<Json<Value>, Problem> {

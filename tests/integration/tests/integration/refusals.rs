@@ -22,6 +22,34 @@ fn a_misspelt_key_is_named_with_its_line_and_the_nearest_valid_one() -> Result<(
     Ok(())
 }
 
+#[test]
+fn a_misspelt_device_or_capability_brings_the_nearest_one() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut host = quiet(folder.path())?;
+    let shown = |host: &Host| -> Result<()> {
+        let output = host.command(&["device", "show", "lmap"])?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains("there is no device `lmap`: did you mean `lamp`?"), "{said}");
+        Ok(())
+    };
+    shown(&host)?;
+    host.start()?;
+    shown(&host)?;
+    let sent = host.command(&["device", "send", "lmap", "on"])?;
+    let said = String::from_utf8_lossy(&sent.stderr).into_owned();
+    assert!(!sent.status.success() && said.contains("did you mean `lamp`?"), "{said}");
+    let answer = get(host.api, "/v1/devices/lmap")?;
+    assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("did you mean `lamp`?"), "{answer}");
+    let body = r#"{"device":"lamp","readings":{"swich":true}}"#;
+    let head = format!("Host: 127.0.0.1:{}\r\nContent-Type: application/json\r\nConnection: close\r\n", host.api);
+    let length = body.len();
+    let post = format!("POST /v1/events HTTP/1.1\r\n{head}Content-Length: {length}\r\n\r\n{body}");
+    let answer = request(host.api, &post)?;
+    assert!(answer.starts_with("HTTP/1.1 422") && answer.contains("did you mean `switch`?"), "{answer}");
+    host.stop()?;
+    shown(&host)
+}
+
 /// Runs both commands that must refuse an installation, for a reason that each case names.
 fn refused(host: &Host, wanted: &[&str], context: &str) -> Result<()> {
     for command in ["check", "run"] {

@@ -4,6 +4,7 @@ use model::{Capability, Name, Unit};
 use rustc_hash::FxHashMap;
 
 use crate::codecs::json::Quantity;
+use crate::nearest;
 
 /// Past this many, names are allocated line by line: a recording of more devices is rare, and memory stays bounded.
 const KEPT: usize = 100_000;
@@ -45,9 +46,10 @@ impl Names {
         if !self.capabilities.contains_key(name) {
             let capability = match self.vocabulary {
                 Vocabulary::Open => Capability::named(name).map_err(|error| error.to_string())?,
-                Vocabulary::Known => {
-                    Capability::known(name).ok_or_else(|| format!("no device or rule knows capability `{name}`"))?
-                }
+                Vocabulary::Known => Capability::known(name).ok_or_else(|| {
+                    let near = nearest::of(name, Capability::all_known().into_iter());
+                    format!("no device or rule knows capability `{name}`{}", nearest::hint(near))
+                })?,
             };
             self.capabilities.insert(name.into(), (capability, Quantity::of(capability, None)));
         }
