@@ -2,6 +2,7 @@
 //! data flows. The only place that names all concrete types.
 
 mod discovery;
+mod room;
 mod sinks;
 mod sources;
 
@@ -22,7 +23,7 @@ use model::Name;
 use prometheus_client::registry::Registry;
 use sandbox::{Options as SandboxOptions, Pooling, Sandbox};
 use server::{Server, State};
-use store::{Store, Writer};
+use store::Writer;
 use tokio::sync::mpsc;
 
 use crate::api;
@@ -65,8 +66,7 @@ impl App {
     pub(crate) async fn build(installation: Installation, observer: Option<Observer>) -> Result<Self> {
         let began = boot();
         let host = &installation.host;
-        std::fs::create_dir_all(&host.data).with_context(|| format!("failed to create {}", host.data.display()))?;
-        let store = Store::open(&host.data, &store_options(host))?;
+        let store = room::open_store(host).await?;
         let start = store.start_number();
         let past = Past::read(&store)?;
         let alive = past.alive();
@@ -255,11 +255,14 @@ async fn bind(installation: &Installation, doors: api::Doors) -> Result<Server> 
     let mut registry = Registry::default();
     api::register(&mut registry, &doors);
     let state = State { intake: doors.clone(), views: doors.clone(), operator: doors };
-    let options = server::Options {
-        listen: Some(installation.host.api),
-        data: installation.host.data.clone(),
-        names: installation.host.api_names.iter().map(ToString::to_string).collect(),
+    Ok(Server::bind(server_options(&installation.host, registry), state).await?)
+}
+
+fn server_options(host: &config::Host, registry: Registry) -> server::Options {
+    server::Options {
+        listen: Some(host.api),
+        data: host.data.clone(),
+        names: host.api_names.iter().map(ToString::to_string).collect(),
         registry,
-    };
-    Ok(Server::bind(options, state).await?)
+    }
 }

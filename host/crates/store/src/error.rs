@@ -1,5 +1,15 @@
 //! Why the store could not answer.
 
+use rusqlite::{ErrorCode, ffi};
+
+/// Whether the database found no room on the disk. The file by which processes share the log's index says so in words
+/// of its own.
+pub(crate) fn is_full(error: &rusqlite::Error) -> bool {
+    error
+        .sqlite_error()
+        .is_some_and(|error| error.code == ErrorCode::DiskFull || error.extended_code == ffi::SQLITE_IOERR_SHMSIZE)
+}
+
 /// A read or a numbering that failed. Commits do not fail: they are tried until they succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -16,6 +26,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether there was no room on the disk: worth another try.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Database { source, .. } if is_full(source))
+    }
+
     pub(crate) fn doing(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> Self {
         move |source| Self::Database { doing, source }
     }

@@ -12,7 +12,7 @@ use crate::books::End;
 use crate::commit::OutboxRow;
 use crate::connection::{self, Medium};
 use crate::entry::{JournalEntry, Loaded, Placed, Visit};
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::lock::{Lock, LockError};
 use crate::migrate;
 use crate::options::Options;
@@ -97,6 +97,7 @@ impl Store {
         let path = folder.join(FILE_NAME);
         let database = |doing| OpenError::database(doing, &path);
         let connection = connection::writing(&path).map_err(database("open"))?;
+        medium.apply(&connection).map_err(database("open"))?;
         if connection::is_blank(&connection).map_err(database("read"))? {
             create(&connection, options.partitions).map_err(database("create"))?;
         }
@@ -189,6 +190,25 @@ impl Store {
 }
 
 impl OpenError {
+    /// Whether there was no room on the disk: worth another try.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        match self {
+            Self::Folder { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            Self::Database { source, .. } => error::is_full(source),
+            Self::Copy(BackupError::File { source, .. }) => source.kind() == io::ErrorKind::StorageFull,
+            Self::Copy(BackupError::Database { source, .. }) => error::is_full(source),
+            Self::Copy(BackupError::Store(error)) => error.is_full(),
+            Self::Copy(BackupError::Damaged { .. } | BackupError::Busy)
+            | Self::Locked { .. }
+            | Self::Newer { .. }
+            | Self::Older { .. }
+            | Self::NoMigration { .. }
+            | Self::Foreign { .. }
+            | Self::Missing { .. } => false,
+        }
+    }
+
     pub(crate) fn database(doing: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Database { doing, path, source }

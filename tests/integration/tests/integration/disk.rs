@@ -1,9 +1,9 @@
 //! A full disk: a small file system of its own in a mount namespace, with the host's data on it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -31,37 +31,53 @@ const DEPLOYMENT: &str =
 const BURST: usize = 500;
 const BURSTS: usize = 40;
 
-/// Puts the host's data on a tmpfs of 32 MB that nobody else sees.
-fn enclose(host: &mut Host) -> PathBuf {
-    let data = host.folder.join("data");
-    let mount = "mkdir -p \"$0\" && mount -t tmpfs -o size=32m tmpfs \"$0\" && exec \"$@\"";
-    let mut through: Vec<String> = vec!["unshare".into()];
-    through.extend(if is_root() { vec!["--mount".into()] } else { vec!["--map-root-user".into(), "--mount".into()] });
-    through.extend(["sh".into(), "-c".into(), mount.into(), data.display().to_string()]);
-    host.through = through;
-    data
+/// A disk of its own: a tmpfs of 32 MB that only those see who enter, and that outlives the host's process.
+struct Disk {
+    holder: Child,
+    data: PathBuf,
 }
 
-/// Runs other commands of the program where the host's data is to be seen.
-fn enter(host: &mut Host) -> Result<()> {
-    let mut beside: Vec<String> =
-        vec!["nsenter".into(), "--target".into(), host.process()?.to_string(), "--mount".into()];
-    if !is_root() {
-        beside.extend(["--user".into(), "--preserve-credentials".into()]);
+impl Disk {
+    /// Puts the host's data on one.
+    fn under(host: &mut Host) -> Result<Self> {
+        let data = host.folder.join("data");
+        let mount = "mkdir -p \"$0\" && mount -t tmpfs -o size=32m tmpfs \"$0\" && echo mounted && exec cat";
+        let mut holder = Command::new("unshare");
+        holder.args(if is_root() { &["--mount"][..] } else { &["--map-root-user", "--mount"] });
+        // It ends with its input, which ends with the test.
+        holder.args(["sh", "-c", mount]).arg(&data).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut holder = holder.spawn().context("failed to run unshare")?;
+        let mut said = [0; 8];
+        holder.stdout.as_mut().context("it has an output")?.read_exact(&mut said).context("failed to mount a tmpfs")?;
+        let mut enter: Vec<String> =
+            ["nsenter", "--target", &holder.id().to_string(), "--mount"].map(String::from).into();
+        if !is_root() {
+            enter.extend(["--user".into(), "--preserve-credentials".into()]);
+        }
+        let there = host.folder.display().to_string();
+        enter.extend(["sh".into(), "-c".into(), "cd \"$0\" && exec \"$@\"".into(), there]);
+        host.through.clone_from(&enter);
+        host.beside = enter;
+        Ok(Self { holder, data })
     }
-    let there = host.folder.display().to_string();
-    beside.extend(["sh".into(), "-c".into(), "cd \"$0\" && exec \"$@\"".into(), there]);
-    host.beside = beside;
-    Ok(())
+
+    /// A path of the data as those see it who have not entered.
+    fn path(&self, file: &str) -> PathBuf {
+        let data = self.data.strip_prefix("/").unwrap_or(&self.data);
+        Path::new("/proc").join(self.holder.id().to_string()).join("root").join(data).join(file)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // The process is ours; that it is gone already is fine.
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
 }
 
 fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"))
-}
-
-/// A path as the host's process sees it.
-fn seen_by(process: u32, path: &Path) -> PathBuf {
-    Path::new("/proc").join(process.to_string()).join("root").join(path.strip_prefix("/").unwrap_or(path))
 }
 
 /// Writes until nothing more fits.
@@ -91,20 +107,50 @@ fn answered(heard: &[Heard]) -> BTreeMap<u64, BTreeSet<String>> {
     answered
 }
 
+/// Whether an answer of `/readyz` says that the store has no room.
+fn no_room(answer: &str) -> bool {
+    answer.starts_with("HTTP/1.1 503") && answer.contains("\"store\"") && answer.contains("full")
+}
+
 #[test]
-fn a_full_disk_stops_acknowledgements_and_loses_and_doubles_nothing() -> Result<()> {
+fn a_host_that_finds_no_room_at_its_start_says_so_and_starts_once_there_is() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let broker = Broker::start(folder.path())?;
     let text = format!("[[mqtt]]\nname = \"local\"\nurl = \"mqtt://127.0.0.1:{}\"\n{DEVICES}", broker.port);
     let mut host = Host::new(folder.path(), &text)?;
     host.deploy("echo", "acceptance-fridge", DEPLOYMENT)?;
-    let data = enclose(&mut host);
+    let disk = Disk::under(&mut host)?;
+    let filler = disk.path("filler");
+    fill(&filler)?;
+    host.launch()?;
+    host.answers("/readyz", no_room)?;
+    assert!(crate::host::get(host.api, "/healthz")?.starts_with("HTTP/1.1 200"));
+    assert!(crate::host::get(host.api, "/v1/devices")?.starts_with("HTTP/1.1 503"));
+    assert!(host.log().contains("the host starts once there is room on the disk"), "{}", host.log());
+    let doctor = host.command(&["doctor"])?;
+    let said = String::from_utf8_lossy(&doctor.stderr).into_owned();
+    assert!(!doctor.status.success() && said.contains("the host has not started"), "{said}");
+    std::fs::remove_file(&filler).context("failed to make room")?;
+    host.answers("/readyz", |answer| answer.starts_with("HTTP/1.1 200"))?;
+    let client = Mqtt::connect(broker.port, "load", "acceptance/fired")?;
+    client.publish("load/marker", r#"{"n":1}"#)?;
+    client.hears("the marker is answered", |heard| !heard.is_empty())?;
+    host.stop()
+}
+
+#[test]
+fn a_full_disk_stops_acknowledgements_and_starts_and_loses_and_doubles_nothing() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let broker = Broker::start(folder.path())?;
+    let text = format!("[[mqtt]]\nname = \"local\"\nurl = \"mqtt://127.0.0.1:{}\"\n{DEVICES}", broker.port);
+    let mut host = Host::new(folder.path(), &text)?;
+    host.deploy("echo", "acceptance-fridge", DEPLOYMENT)?;
+    let disk = Disk::under(&mut host)?;
     host.start()?;
-    enter(&mut host)?;
     let client = Mqtt::connect(broker.port, "load", "acceptance/fired")?;
     client.publish("load/marker", r#"{"n":1}"#)?;
     client.hears("the first marker is answered", |heard| !heard.is_empty())?;
-    let filler = seen_by(host.process()?, &data.join("filler"));
+    let filler = disk.path("filler");
     fill(&filler)?;
     let mut sent = 1;
     let mut bursts = 0;
@@ -123,12 +169,20 @@ fn a_full_disk_stops_acknowledgements_and_loses_and_doubles_nothing() -> Result<
             Ok(taken || crate::host::get(host.api, "/readyz")?.starts_with("HTTP/1.1 503"))
         })?;
     }
-    host.answers("/readyz", |answer| answer.contains("\"store\"") && answer.contains("full"))?;
+    host.answers("/readyz", no_room)?;
     let acknowledged = || host.metric("pointsman_mqtt_acknowledged_total");
     let stuck = acknowledged()?;
     assert!(stuck < sent as u64, "{stuck} of {sent} acknowledged: none that is not on disk may be");
     assert!(host.log().contains("full"), "{}", host.log());
-    std::fs::remove_file(&filler).context("failed to make room")?;
+    // The power fails too.
+    host.kill()?;
+    let rest = disk.path("rest");
+    fill(&rest)?;
+    host.launch()?;
+    host.answers("/readyz", no_room)?;
+    for filler in [filler, rest] {
+        std::fs::remove_file(filler).context("failed to make room")?;
+    }
     host.answers("/readyz", |answer| answer.starts_with("HTTP/1.1 200"))?;
     client.hears("every marker is answered", |heard| answered(heard).len() == sent)?;
     wait_until("nothing waits for its sink", || Ok(host.accounts()?["accounts"]["waiting"] == serde_json::json!(0)))?;

@@ -89,11 +89,6 @@ impl Host {
         waited.with_context(|| format!("{last}\n{}", self.log()))
     }
 
-    /// The number of the process that runs.
-    pub(crate) fn process(&self) -> Result<u32> {
-        Ok(self.child.as_ref().context("the host does not run")?.id())
-    }
-
     /// The value of a metric without labels.
     pub(crate) fn metric(&self, name: &str) -> Result<u64> {
         let metrics = get(self.api, "/metrics")?;

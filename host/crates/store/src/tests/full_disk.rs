@@ -70,6 +70,20 @@ fn a_stop_on_a_full_disk_gives_up_what_was_never_acknowledged() {
 }
 
 #[test]
+fn a_store_that_has_no_room_to_open_says_so_and_opens_once_there_is() {
+    let folder = folder();
+    let medium = Medium::default();
+    medium.page_limit.store(3, Ordering::Relaxed);
+    let full = Store::open_on(folder.path(), &OPTIONS, medium.clone()).map(drop).expect_err("no room for its tables");
+    assert!(full.is_full(), "{full:?}");
+    medium.page_limit.store(0, Ordering::Relaxed);
+    let store = Store::open_on(folder.path(), &OPTIONS, medium).expect("opens");
+    let again = Store::open(folder.path(), &OPTIONS).map(drop).expect_err("it is locked");
+    assert!(!again.is_full(), "{again:?}");
+    drop(store);
+}
+
+#[test]
 fn a_commit_that_turns_out_to_be_on_disk_is_not_written_twice() {
     let folder = folder();
     let store = open(folder.path());
