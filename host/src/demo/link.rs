@@ -41,7 +41,6 @@ impl Link {
     /// # Errors
     /// When the broker does not take it.
     pub(super) async fn open(name: &str, broker: SocketAddr, filters: &[&str]) -> Result<Self> {
-        // Not `pointsman-`: the host takes such clients for its own.
         let mut options = MqttOptions::new(format!("demo-{name}"), broker.ip().to_string(), broker.port());
         options.set_keep_alive(Duration::from_secs(30));
         let (client, events) = AsyncClient::new(options, WAITING);

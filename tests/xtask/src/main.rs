@@ -145,6 +145,7 @@ fn guests(host: &Path) -> Result {
         ("acceptance-probe/fridge", "acceptance-fridge.wasm"),
         ("acceptance-probe/faulty", "faulty.wasm"),
         ("acceptance-probe/relay", "relay.wasm"),
+        ("acceptance-probe/listener", "listener.wasm"),
         ("rust-wasi", "rust-wasi.wasm"),
     ];
     for (folder, package) in guests {

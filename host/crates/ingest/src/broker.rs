@@ -24,7 +24,7 @@ use crate::inlet::{Inlet, Ticket};
 use crate::intake::{Arrived, Intake};
 use crate::status::Status;
 
-/// Client ids that start so are the host's own: what they publish is no event.
+/// Client ids that start so are the host's own.
 pub const OWN_CLIENTS: &str = "pointsman-";
 
 /// Largest packet: the largest payload of ours, and room to refuse larger ones with a reason.

@@ -22,6 +22,7 @@ mod fleets;
 mod floods;
 mod holds;
 mod kills;
+mod listening;
 mod misread;
 mod operator;
 mod projects;

@@ -73,6 +73,18 @@ impl Hook {
         }
     }
 
+    /// What the host itself publishes is heard like all else, as from any other broker. Its PUBACK does not wait for the
+    /// commit: what the publisher learns by it becomes an input behind this one, so that the effect counts as sent only
+    /// once the message is on disk too, and a full disk does not make it send again and again.
+    async fn take_own(&self, event: ClientPublishEvent) {
+        let arrived =
+            Arrived { topic: &event.topic, payload: &event.payload, retained: false, content_type: None, sent: None };
+        // Most concern nobody here, and say nothing of how busy the source is.
+        if self.put(&arrived, Ticket::none()).await {
+            self.status.count(Counter::Received, 1);
+        }
+    }
+
     /// Hands over what the message gives; false where it gives nothing.
     async fn put(&self, arrived: &Arrived<'_>, ticket: Ticket) -> bool {
         let taken = self.intake.take(arrived);
@@ -97,9 +109,9 @@ impl Hook {
     }
 }
 
-/// Not for the engine: the host's own publishes, and the broker's.
-fn is_own(client: &str, topic: &str) -> bool {
-    client.starts_with(OWN_CLIENTS) || topic.starts_with('$')
+/// Not for the engine: what brokers tell of themselves.
+fn is_brokers(topic: &str) -> bool {
+    topic.starts_with('$')
 }
 
 impl BrokerEventHandler for Hook {
@@ -109,7 +121,7 @@ impl BrokerEventHandler for Hook {
             _ => None,
         };
         Box::pin(async move {
-            self.connections.begin(will.filter(|will| !is_own(&event.client_id, &will.topic)));
+            self.connections.begin(will.filter(|will| !is_brokers(&will.topic)));
         })
     }
 
@@ -118,7 +130,9 @@ impl BrokerEventHandler for Hook {
             if event.retain {
                 self.connections.note_storing(digest([event.topic.as_bytes(), &event.payload]));
             }
-            if !is_own(&event.client_id, &event.topic) {
+            if event.client_id.starts_with(OWN_CLIENTS) {
+                self.take_own(event).await;
+            } else if !is_brokers(&event.topic) {
                 self.take(event).await;
             }
             PublishAction::Continue
@@ -138,7 +152,7 @@ impl BrokerEventHandler for Hook {
     fn on_retained_set<'a>(&'a self, event: RetainedSetEvent) -> Answer<'a, ()> {
         Box::pin(async move {
             let stored = digest([event.topic.as_bytes(), &event.payload]);
-            if self.connections.is_will(&event.topic, &event.payload, stored) && !event.topic.starts_with('$') {
+            if self.connections.is_will(&event.topic, &event.payload, stored) && !is_brokers(&event.topic) {
                 self.take_will(&event.topic, &event.payload).await;
             }
         })
