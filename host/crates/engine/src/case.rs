@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::history::{Bucket, Series};
 use crate::partition::Partition;
 use crate::plan::{Plan, Setup, SetupError};
-use crate::state::Entry;
+use crate::rows;
+use crate::state::{Entry, KeyState};
 use crate::step::{Wake, acceptable};
 use crate::twin::Twin;
 use crate::world::{LogLine, World};
@@ -40,8 +41,12 @@ pub struct Case {
     pub failure: CaseFailure,
     /// The key's state before the step.
     pub state: BTreeMap<Name, Entry>,
+    /// Values of the state, where all of it is left out because it is larger than a case may be, or because the step
+    /// never ran.
+    #[serde(default)]
+    pub state_left_out: usize,
     pub devices: Vec<CaseDevice>,
-    /// Members that are left out, because there are more than a case holds.
+    /// Members that are left out, because there are more than a case holds, or because the step never ran.
     #[serde(default)]
     pub devices_left_out: usize,
     pub twins: Vec<Twin>,
@@ -94,14 +99,55 @@ pub enum CaseError {
     Setup(#[from] SetupError),
 }
 
+/// How much of the step's world a case holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Extent {
+    devices: usize,
+    state: bool,
+}
+
+impl Extent {
+    const WHOLE: Self = Self { devices: limits::CASE_DEVICES, state: true };
+    /// What a case comes down to that is too large.
+    const SMALLER: [Self; 3] = [
+        Self { devices: 1, state: true },
+        Self { devices: limits::CASE_DEVICES, state: false },
+        Self { devices: 1, state: false },
+    ];
+    /// The event and its deployment.
+    const EVENT: Self = Self { devices: 0, state: false };
+}
+
 impl Partition {
-    /// The case of a step that failed, before anything of it is kept.
-    pub(crate) fn case(&self, wake: &Wake, reason: &str, message: &str) -> Case {
+    /// The case of a step that failed, before anything of it is kept, as it is stored.
+    pub(crate) fn case(&self, wake: &Wake, reason: &str, message: &str) -> Box<[u8]> {
+        let all = [Extent::WHOLE].into_iter().chain(Extent::SMALLER);
+        // A state that is too large is not even copied.
+        let fitting = all.filter(|extent| !extent.state || self.case_state(wake).1 <= limits::CASE_BYTES);
+        let mut cases = fitting.map(|extent| rows::encode_named(&self.case_of(wake, reason, message, extent)));
+        let fits = cases.find(|case| case.len() <= limits::CASE_BYTES);
+        fits.unwrap_or_else(|| self.case_of_event(wake, reason, message))
+    }
+
+    /// The case of a step that never ran: its event alone.
+    pub(crate) fn case_of_event(&self, wake: &Wake, reason: &str, message: &str) -> Box<[u8]> {
+        rows::encode_named(&self.case_of(wake, reason, message, Extent::EVENT))
+    }
+
+    /// The state of the step's key, and what it weighs.
+    fn case_state(&self, wake: &Wake) -> (Option<&KeyState>, usize) {
+        let spec = &self.plan.deployments[wake.deployment as usize].spec;
+        let state = self.view().states.get(&(spec.name.clone(), wake.event.key.clone()));
+        let weight = state.into_iter().flatten().map(|(name, entry)| name.len() + entry.value.weight()).sum();
+        (state, weight)
+    }
+
+    fn case_of(&self, wake: &Wake, reason: &str, message: &str, extent: Extent) -> Case {
         let planned = &self.plan.deployments[wake.deployment as usize];
         let spec = &planned.spec;
         let world = self.view();
-        let place = (spec.name.clone(), wake.event.key.clone());
-        let (members, devices_left_out) = self.case_members(wake);
+        let (state, _) = self.case_state(wake);
+        let (members, devices_left_out) = self.case_members(wake, extent.devices);
         let device = |number: &DeviceNo| {
             let device = self.plan.devices.get(*number)?;
             Some(CaseDevice {
@@ -129,7 +175,8 @@ impl Partition {
             attempt: wake.attempt,
             now: self.clock,
             failure: CaseFailure { reason: Name::from(reason), message: Name::from(message) },
-            state: world.states.get(&place).cloned().unwrap_or_default(),
+            state: state.filter(|_| extent.state).cloned().unwrap_or_default(),
+            state_left_out: state.filter(|_| !extent.state).map_or(0, KeyState::len),
             devices: members.iter().filter_map(device).collect(),
             devices_left_out,
             histories: histories.collect(),
@@ -138,7 +185,7 @@ impl Partition {
     }
 
     /// The members of a deployment's roles, the event's own device first, as many as a case holds.
-    fn case_members(&self, wake: &Wake) -> (Vec<DeviceNo>, usize) {
+    fn case_members(&self, wake: &Wake, most: usize) -> (Vec<DeviceNo>, usize) {
         let spec = &self.plan.deployments[wake.deployment as usize].spec;
         let own = wake.event.cause.device().and_then(|id| self.plan.devices.named(id)).map(|device| device.number);
         let mut members: Vec<DeviceNo> = own.into_iter().collect();
@@ -149,8 +196,8 @@ impl Partition {
         rest.sort_unstable();
         rest.dedup();
         members.append(&mut rest);
-        let left_out = members.len().saturating_sub(limits::CASE_DEVICES);
-        members.truncate(limits::CASE_DEVICES);
+        let left_out = members.len().saturating_sub(most);
+        members.truncate(most);
         (members, left_out)
     }
 }

@@ -167,9 +167,24 @@ impl Partition {
 
     /// Gives an event up: a dead letter with all that is needed to run it again.
     pub(crate) fn bury(&mut self, wake: &Wake, reason: &str, message: &str) {
+        self.bury_with(wake, reason, message, Self::case);
+    }
+
+    /// Gives an event up whose step never ran: there is no world in which it failed, and such events are many.
+    pub(crate) fn bury_event(&mut self, wake: &Wake, reason: &str, message: &str) {
+        self.bury_with(wake, reason, message, Self::case_of_event);
+    }
+
+    fn bury_with(
+        &mut self,
+        wake: &Wake,
+        reason: &str,
+        message: &str,
+        case: impl FnOnce(&Self, &Wake, &str, &str) -> Box<[u8]>,
+    ) {
         self.accounts.dead_lettered += 1;
         if self.persistence == Persistence::Store {
-            let case = rows::encode_named(&self.case(wake, reason, message));
+            let case = case(self, wake, reason, message);
             self.record.bury(DeadLetterRow {
                 sequence: self.sequence,
                 at: self.clock,

@@ -17,7 +17,7 @@ impl Partition {
             || self.pending.of(deployment) >= limits::PENDING_PER_DEPLOYMENT;
         if full {
             self.accounts.overflowed += 1;
-            self.bury(&wake, why, "too many events of its key or deployment wait");
+            self.bury_event(&wake, why, "too many events of its key or deployment wait");
             return;
         }
         let number = self.pending.number(self.sequence);

@@ -190,8 +190,13 @@ pub const BUDGET_FUEL: u64 = FUEL_PER_SECOND / 10 * BUDGET_SECONDS as u64;
 pub const BUDGET_PATIENCE: Span = Span::from_secs(60);
 /// How long a topic that a rule published to lends its causal depth to messages that arrive there.
 pub const PUBLISHED_WITHIN: Span = Span::from_secs(10);
-/// Dead letters that are kept; past it the oldest are removed, counted. A case has some kilobytes.
+/// Dead letters that are kept; past it the oldest are removed, counted.
 pub const DEAD_LETTERS: u64 = 10_000;
+/// What the cases of all dead letters may weigh together, some kilobytes each as a rule; past it the oldest letters are
+/// removed, counted.
+pub const DEAD_LETTER_BYTES: u64 = 64 * 1024 * 1024;
+/// What one dead letter's case may weigh; one that would weigh more leaves out devices, and state where that is not enough.
+pub const CASE_BYTES: usize = 1024 * 1024;
 /// Devices whose twins and histories a dead letter's case holds: more than a site has. The event's own comes first.
 pub const CASE_DEVICES: usize = 256;
 /// The pause after so many.
@@ -249,6 +254,7 @@ pub const PARTITIONS: u16 = 16;
 const _: () = {
     assert!(WHY_STEPS > CAUSAL_DEPTH as usize, "the longest chain must be told whole");
     assert!(PAYLOAD_BYTES <= TURN_BYTES, "a turn must have room for the largest payload");
+    assert!(PAYLOAD_BYTES < CASE_BYTES, "a case must have room for the largest event");
     assert!(STATE_VALUE_BYTES <= WRITES_PER_EVENT, "an event must be able to write the largest value");
     assert!(FUEL_PER_EVENT <= TURN_FUEL, "a turn must have fuel for one event");
     assert!(WRITES_PER_EVENT <= CALL_BYTES, "an answer must be able to hold all that an event may write");

@@ -130,6 +130,13 @@ pub(crate) fn list(connection: &Connection, partition: u16) -> rusqlite::Result<
     rows.collect()
 }
 
+/// What the checkpoints of all partitions weigh.
+pub(crate) fn bytes(connection: &Connection) -> rusqlite::Result<u64> {
+    let sum: i64 =
+        connection.query_row("SELECT ifnull(sum(length(body)), 0) FROM checkpoints", [], |row| row.get(0))?;
+    Ok(sum.cast_unsigned())
+}
+
 /// The parts of the checkpoint after this record, in order.
 pub(crate) fn parts(connection: &Connection, partition: u16, sequence: u64) -> rusqlite::Result<Vec<Vec<u8>>> {
     let mut statement = connection.prepare_cached("SELECT body FROM checkpoints WHERE place = ?1 ORDER BY part")?;

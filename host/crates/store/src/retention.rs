@@ -28,8 +28,10 @@ pub(crate) fn step(connection: &Connection, retention: &Retention, books: &mut B
 
 /// Cuts from the partition whose front is the oldest: first what is too old, then what is too much.
 fn cut_journal(connection: &Connection, retention: &Retention, books: &mut Books) -> rusqlite::Result<bool> {
+    let kept = books.journal_bytes() + checkpoint::bytes(connection)?;
+    let excess = kept.saturating_sub(retention.journal_bytes);
     for (partition, at) in by_age(connection, books)? {
-        let Some(upto) = cut_end(connection, retention, books, partition, at)? else { continue };
+        let Some(upto) = cut_end(connection, retention, books, excess, (partition, at))? else { continue };
         let anchor = books.anchors[usize::from(partition)];
         books.anchors[usize::from(partition)] = cut(connection, partition, anchor, upto)?;
         return Ok(true);
@@ -45,11 +47,10 @@ fn cut_end(
     connection: &Connection,
     retention: &Retention,
     books: &Books,
-    partition: u16,
-    at: Instant,
+    excess: u64,
+    (partition, at): (u16, Instant),
 ) -> rusqlite::Result<Option<u64>> {
     let old = books.now.before(retention.journal_age);
-    let excess = books.journal_bytes().saturating_sub(retention.journal_bytes);
     let anchor = books.anchors[usize::from(partition)];
     let first = anchor.sequence + 1;
     // The last row stays, whatever its age: it carries the chain on.
@@ -65,13 +66,17 @@ fn cut_end(
         };
     }
     let mut floor = None;
+    // Of the journal, and of the checkpoints in front of the new floor.
+    let mut passed: u64 = checkpoints.iter().filter(|found| found.sequence < first).map(|found| found.bytes).sum();
     let mut freed = 0;
     for found in checkpoints.iter().filter(|found| found.sequence >= first) {
         if found.at >= old && freed >= excess {
             break;
         }
         floor = Some(found.sequence);
-        freed = u64::try_from(extent_at(connection, partition, found.sequence)? - anchor.extent).unwrap_or(u64::MAX);
+        let rows = u64::try_from(extent_at(connection, partition, found.sequence)? - anchor.extent);
+        freed = rows.map_or(u64::MAX, |rows| rows.saturating_add(passed));
+        passed += found.bytes;
     }
     Ok(floor.map(|floor| floor.min(last)))
 }
@@ -155,17 +160,26 @@ fn cut_decisions(connection: &Connection, old: Instant) -> rusqlite::Result<bool
     Ok(removed > 0)
 }
 
-/// Dead letters go with the decisions that say why, and earlier where there are too many. What was removed is counted.
+/// Dead letters go with the decisions that say why, and earlier where there are too many or they weigh too much. What
+/// was removed is counted.
 fn cut_dead_letters(connection: &Connection, old: Instant) -> rusqlite::Result<bool> {
     let transaction = connection.unchecked_transaction()?;
     let newest: i64 = transaction.query_row("SELECT ifnull(max(place), 0) FROM dead_letters", [], |row| row.get(0))?;
+    let heavy: Option<i64> = transaction
+        .prepare_cached(
+            "SELECT place FROM (SELECT place, sum(length(evidence)) OVER (ORDER BY place DESC) AS bytes FROM dead_letters)
+             WHERE bytes > ?1 ORDER BY place DESC LIMIT 1",
+        )?
+        .query_row([limits::DEAD_LETTER_BYTES.cast_signed()], |row| row.get(0))
+        .optional()?;
+    let last = (newest - limits::DEAD_LETTERS.cast_signed()).max(heavy.unwrap_or(i64::MIN));
     // Places are given one after the other, and only the front is removed.
     let removed = transaction
         .prepare_cached(
             "DELETE FROM dead_letters WHERE (at < ?1 OR place <= ?2)
              AND place IN (SELECT place FROM dead_letters ORDER BY place LIMIT ?3)",
         )?
-        .execute(params![old.0, newest - limits::DEAD_LETTERS.cast_signed(), CHUNK.cast_signed()])?;
+        .execute(params![old.0, last, CHUNK.cast_signed()])?;
     if removed == 0 {
         return Ok(false);
     }

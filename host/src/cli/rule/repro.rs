@@ -87,6 +87,7 @@ impl Repro {
                 "fuel": rerun.fuel,
                 "logs": rerun.logs.iter().map(|line| &line.message).collect::<Vec<_>>(),
                 "devices-left-out": case.devices_left_out,
+                "state-left-out": case.state_left_out,
             }));
             return;
         }
@@ -94,7 +95,10 @@ impl Repro {
             output::say(format_args!("with another package than the one that failed: {digest}"));
         }
         if case.devices_left_out > 0 {
-            output::say(format_args!("the case leaves {} devices out: it had too many", case.devices_left_out));
+            output::say(format_args!("the case leaves {} devices out", case.devices_left_out));
+        }
+        if case.state_left_out > 0 {
+            output::say(format_args!("the case leaves the key's {} values of state out", case.state_left_out));
         }
         for line in &rerun.logs {
             output::say(format_args!("log: {}", line.message));

@@ -182,7 +182,7 @@ static RETENTION: Shape = Shape {
 static JOURNAL: Shape = Shape {
     keys: &[
         default("age", DURATION, "\"30d\"", "how long"),
-        default("size", Kind::Text(Form::Size), "\"4 GiB\"", "how much, in bytes"),
+        default("size", Kind::Text(Form::Size), "\"4 GiB\"", "how much, in bytes; checkpoints count too"),
     ],
 };
 

@@ -76,6 +76,11 @@ impl Bench {
         self.decisions.iter().filter(|d| d.effect.is_some() && &*d.deployment == deployment).count()
     }
 
+    fn cases(&self) -> Vec<crate::Case> {
+        let letters = self.turns.iter().flat_map(|turn| &turn.commits).flat_map(|commit| &commit.dead_letters);
+        letters.map(|letter| crate::rows::decode("dead letter", &letter.case).expect("a case")).collect()
+    }
+
     fn letters(&self) -> Vec<String> {
         let letters = self.turns.iter().flat_map(|turn| &turn.commits).flat_map(|commit| &commit.dead_letters);
         letters.map(|letter| letter.reason.to_string()).collect()
@@ -153,6 +158,11 @@ fn events_wait_up_to_the_limit_and_one_past_it_is_dead_lettered() {
     assert_eq!(bench.letters(), ["trap"; 3]);
     bench.hear(1, 1, 1.0);
     assert_eq!(bench.letters(), ["trap", "trap", "trap", "quarantined"]);
+    let cases = bench.cases();
+    assert_eq!((cases[0].devices.len(), cases[0].devices_left_out), (8, 0));
+    // It never ran: its event is all that is kept of it.
+    assert_eq!((cases[3].devices.len(), cases[3].twins.len(), cases[3].devices_left_out), (0, 0, 8));
+    assert_eq!(&*cases[3].event.key, "d1");
     assert_eq!((bench.engine.accounts().overflowed, bench.engine.accounts().pending), (1, 1_000));
     bench.run_to(100);
     assert_eq!(bench.effects_of("d"), limits::PENDING_PER_KEY);
@@ -416,6 +426,35 @@ fn a_case_holds_as_many_devices_as_its_limit_and_says_how_many_it_leaves_out() {
         let case: crate::Case = crate::rows::decode("dead letter", &letter.case).expect("a case");
         assert_eq!((case.devices.len(), case.devices_left_out), (limits::CASE_DEVICES, left_out));
         assert_eq!(case.devices[0].number, DeviceNo(count), "the event's own device comes first");
+    }
+}
+
+/// Keeps one more value as large as values may be, until it traps.
+fn hoarding(event: &Event, host: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+    let Cause::Observation(observation) = &event.cause else { return Ok(Vec::new()) };
+    let n = observation.readings[0].value.as_f64().unwrap_or_default();
+    if n >= 100.0 {
+        return Err(Failure::Stopped(Stop::Trap, "boom".into()));
+    }
+    let value = Value::Bytes(vec![7; limits::STATE_VALUE_BYTES - 1_024].into());
+    host.set(&format!("value-{n}"), value, None).expect("room");
+    Ok(Vec::new())
+}
+
+#[test]
+fn a_case_that_would_be_too_large_leaves_the_state_out_and_says_so() {
+    let fitting = u32::try_from(limits::CASE_BYTES / limits::STATE_VALUE_BYTES).expect("small");
+    for (count, left_out) in [(fitting, 0), (fitting + 1, fitting as usize + 1)] {
+        let mut bench = bench(vec![(members("d"), hoarding as Rule)]);
+        for n in 0..count {
+            bench.hear(i64::from(n), 1, f64::from(n));
+        }
+        bench.hear(1_000, 1, 100.0);
+        let letters = bench.turns.iter().flat_map(|turn| &turn.commits).flat_map(|commit| &commit.dead_letters);
+        assert!(letters.map(|letter| letter.case.len()).all(|bytes| bytes <= limits::CASE_BYTES));
+        let case = bench.cases().remove(0);
+        assert_eq!((case.state.len(), case.state_left_out), (count as usize - left_out, left_out));
+        assert_eq!((case.devices.len(), case.devices_left_out), (8, 0), "what fits is kept");
     }
 }
 

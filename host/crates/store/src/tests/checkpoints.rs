@@ -100,6 +100,38 @@ fn the_journal_is_cut_only_up_to_a_checkpoint_and_older_ones_go() {
 }
 
 #[test]
+fn checkpoints_count_in_what_the_journal_may_weigh() {
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    // What does not shrink.
+    let noise =
+        |n: u64| -> Vec<u8> { (0..2_000).flat_map(|m| model::Id::of(&[&[n as u8], &u32::to_be_bytes(m)]).0).collect() };
+    for sequence in 1..=40 {
+        let checkpoint = (sequence % 10 == 0).then(|| second(sequence - 1));
+        let changes = vec![put(Table::State, b"noise", &noise(sequence))];
+        commit(&writer, Commit { checkpoint, changes, journal: vec![row(sequence)], ..Commit::default() });
+    }
+    writer.stop().expect("stops");
+    let journal: u64 = reader.stat().expect("reads").partitions.iter().map(|partition| partition.journal_bytes).sum();
+    let found = reader.checkpoints(0).expect("reads");
+    assert_eq!(found.iter().map(|found| found.sequence).collect::<Vec<_>>(), [9, 19, 29, 39]);
+    let all: u64 = found.iter().map(|found| found.bytes).sum();
+    drop((writer, reader));
+
+    for (allowed, first) in [(journal + all, 1), (journal + all - 1, 10), (journal + all - found[0].bytes * 3 / 2, 30)]
+    {
+        let options = Options { retention: Retention { journal_bytes: allowed, ..OPTIONS.retention }, ..OPTIONS };
+        let (writer, reader) = Store::open(folder.path(), &options).expect("opens").into_writer();
+        commit(&writer, Commit::default());
+        for _ in 0..100 {
+            writer.number_devices(&["lamp".into()]).expect("the writer runs");
+        }
+        writer.stop().expect("stops");
+        assert_eq!(reader.bounds(0).expect("reads").map(|bounds| bounds.0), Some(first), "{allowed} bytes allowed");
+    }
+}
+
+#[test]
 fn a_configuration_is_kept_once_under_its_digest() {
     let folder = folder();
     let (writer, reader) = start(folder.path());

@@ -147,6 +147,24 @@ fn as_many_dead_letters_are_kept_as_the_limit_says_and_no_more() {
 }
 
 #[test]
+fn dead_letters_weigh_together_what_the_limit_says_and_no_more() {
+    const CASE: usize = 1 << 20;
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    let limit = model::limits::DEAD_LETTER_BYTES / CASE as u64;
+    let letters =
+        |count: u64| (0..count).map(|_| DeadLetterRow { case: vec![9; CASE].into(), ..dead_letter(1) }).collect();
+    commit(&writer, Commit { dead_letters: letters(limit), ..rows(0, 1..=1) });
+    commit(&writer, late(0, 2, 100));
+    until(&writer, || reader.stat().expect("reads").partitions[0].last == 2);
+    assert_eq!(reader.stat().expect("reads").dead_letters_removed, 0);
+    commit(&writer, Commit { dead_letters: letters(1), ..late(0, 3, 200) });
+    until(&writer, || reader.stat().expect("reads").dead_letters_removed == 1);
+    writer.stop().expect("stops");
+    assert_eq!(reader.stat().expect("reads").dead_letters, limit);
+}
+
+#[test]
 fn a_large_log_is_moved_into_the_database_when_nobody_waits() {
     let folder = folder();
     let (writer, reader) = start(folder.path());
