@@ -67,7 +67,7 @@ fn rows(text: &mut String, shape: &Shape, prefix: &str) {
         let below = of.filter(|shape| title(shape).is_none());
         let kind = match of.and_then(title) {
             Some(title) => format!("see [{title}](#{})", anchor(title)),
-            None if below.is_some() => "table".to_owned(),
+            None if below.is_some() && !matches!(key.kind, Kind::Either(_)) => "table".to_owned(),
             None if key.name == "trigger" => "a list of tables; their keys depend on `kind`, see below".to_owned(),
             None => key.kind.words(),
         };
@@ -146,6 +146,14 @@ mod tests {
         }
         let written = std::fs::read_to_string(file).unwrap_or_default();
         assert!(written == generated, "stale: run this test with POINTSMAN_WRITE_REFERENCE=1");
+    }
+
+    #[test]
+    fn a_key_that_takes_a_word_or_a_table_names_the_words() {
+        let generated = reference();
+        let rows: Vec<_> = generated.lines().filter(|line| line.starts_with("| `trigger[].overdue` |")).collect();
+        assert!(rows.len() >= 2, "{rows:?}");
+        assert!(rows.iter().all(|row| row.contains(r#"one of "fire", "fire-within", "skip"; or a table"#)), "{rows:?}");
     }
 
     #[test]
