@@ -142,7 +142,7 @@ impl Views for Doors {
                 "held": held,
                 "hidden-state": self.live.hidden_state(None),
                 "store": serde_json::to_value(&stat).map_err(|error| Error::Failed(error.to_string()))?,
-                "limits": limits(&self.retention),
+                "limits": limits(&self.retention, self.reader.partitions()),
             }))
         })
     }
@@ -239,12 +239,13 @@ pub(crate) fn describe(device: &Device) -> Json {
     })
 }
 
-/// Every limit by its name, with value, unit and reason.
-pub(crate) fn limits(set: &config::Retention) -> Json {
+/// Every limit by its name, with the value in force, unit and reason.
+pub(crate) fn limits(set: &config::Retention, partitions: u16) -> Json {
     let shown = |limit: limits::Limit| {
         let value = match &*limit.name {
             "duplicate-age" => set.duplicates_age.to_string(),
             "duplicates" => set.duplicates_count.to_string(),
+            "partitions" => partitions.to_string(),
             _ => limit.value,
         };
         (limit.name, json!({"value": value, "unit": limit.unit, "reason": limit.reason}))
@@ -259,8 +260,9 @@ mod tests {
     #[test]
     fn a_limit_that_the_operator_set_is_shown_as_set() {
         let host = config::Host::parse("[retention]\nduplicates = { age = \"2h\", count = 7 }", "f", "".as_ref());
-        let shown = limits(&host.expect("a host").retention);
+        let shown = limits(&host.expect("a host").retention, 3);
         assert_eq!((&shown["duplicate-age"]["value"], &shown["duplicates"]["value"]), (&json!("2h"), &json!("7")));
+        assert_eq!(shown["partitions"]["value"], "3");
         assert_eq!(shown["payload-bytes"]["value"], "262144");
     }
 

@@ -87,7 +87,10 @@ async fn running(client: &server::client::Client) -> Result<Json> {
 /// What can be seen from outside of a host that does not run.
 async fn stopped(host: &config::Host) -> Json {
     let (store, stat) = checks::store(host);
-    let held = reach::reader(host).ok().and_then(|reader| api::held(&reader).ok()).unwrap_or_default();
+    let reader = reach::reader(host).ok();
+    let held = reader.as_ref().and_then(|reader| api::held(reader).ok()).unwrap_or_default();
+    // A store keeps the number that it was made with.
+    let partitions = reader.as_ref().map_or(host.partitions, store::Reader::partitions);
     let mut all = vec![store, checks::clock(checks::newest(stat.as_ref())), checks::rules(&json!({"held": held}))];
     all.extend(checks::devices(host));
     all.extend(checks::network(host).await);
@@ -100,7 +103,7 @@ async fn stopped(host: &config::Host) -> Json {
         "store-version": store::VERSION,
         "checks": all,
         "store": stat,
-        "limits": api::limits(&host.retention),
+        "limits": api::limits(&host.retention, partitions),
     })
 }
 
@@ -154,8 +157,9 @@ fn lines(report: &Json) -> String {
     }
     lines.push("limits".to_owned());
     for (name, limit) in report["limits"].as_object().into_iter().flatten() {
-        let (value, unit) = (text(&limit["value"]), text(&limit["unit"]));
-        lines.push(format!("  {name} {value} {unit}").trim_end().to_owned());
+        let [value, unit, reason] = ["value", "unit", "reason"].map(|part| text(&limit[part]));
+        let value = [value, unit].join(" ");
+        lines.push(format!("  {name} {}: {reason}", value.trim_end()));
     }
     lines.join("\n")
 }

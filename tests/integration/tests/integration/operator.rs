@@ -52,6 +52,29 @@ fn heated(folder: &Path) -> Result<(Host, Mqtt)> {
     Ok((host, client))
 }
 
+/// A store keeps its partitions, whatever the configuration says later.
+#[test]
+fn the_doctor_shows_each_limit_in_force_with_its_reason() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut host = Host::new(folder.path(), &embedded(free_port()?))?;
+    let file = folder.path().join("pointsman.toml");
+    let text = std::fs::read_to_string(&file)?;
+    let with = |partitions: u8| text.replace("[host]\n", &format!("[host]\npartitions = {partitions}\n"));
+    let wanted = "  partitions 1: Partitions of a new installation; fixed once it exists.";
+    let shows = |host: &Host| -> Result<()> {
+        let shown = out(&host.command(&["doctor"])?);
+        assert!(shown.lines().any(|line| line == wanted), "{shown}");
+        assert!(shown.lines().any(|line| line.starts_with("  payload-bytes 262144 bytes: ")), "{shown}");
+        Ok(())
+    };
+    std::fs::write(&file, with(1))?;
+    host.start()?;
+    shows(&host)?;
+    host.stop()?;
+    std::fs::write(&file, with(4))?;
+    shows(&host)
+}
+
 /// The radiator reports, and the heating goes down because the window is open.
 fn turned_down(client: &Mqtt) -> Result<()> {
     let before = client.heard().len();
