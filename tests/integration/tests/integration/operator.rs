@@ -1,5 +1,6 @@
 //! The operator's commands: an installation to begin with, devices, backups, the journal, packages, a shell's help.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -50,6 +51,30 @@ fn heated(folder: &Path) -> Result<(Host, Mqtt)> {
     host.start()?;
     let client = Mqtt::connect(port, "home", "home/radiator/set")?;
     Ok((host, client))
+}
+
+#[test]
+fn every_metric_is_in_the_documentation_and_none_that_is_not_there() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (mut host, _client) = heated(folder.path())?;
+    // What has no value yet is not shown: one event over HTTP, and what only a rule that observes would bring.
+    let body = r#"{"device":"window","readings":{"contact":false}}"#;
+    let head = format!("Host: 127.0.0.1:{}\r\nContent-Type: application/json\r\nConnection: close\r\n", host.api);
+    let length = body.len();
+    let post = format!("POST /v1/events HTTP/1.1\r\n{head}Content-Length: {length}\r\n\r\n{body}");
+    let answer = crate::host::request(host.api, &post)?;
+    ensure!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    let unseen = ["pointsman_rule_sample".to_owned()];
+    let metrics = crate::host::get(host.api, "/metrics")?;
+    let types = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    let shown = types.map(|(name, kind)| if kind == "counter" { format!("{name}_total") } else { name.to_owned() });
+    let shown: BTreeSet<String> = shown.chain(unseen).collect();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../host/docs/http-api.md");
+    let text = std::fs::read_to_string(file).context("failed to read http-api.md")?;
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `pointsman_")?.split_once('`'));
+    let written: BTreeSet<String> = rows.map(|(name, _)| format!("pointsman_{name}")).collect();
+    assert_eq!(shown, written);
+    host.stop()
 }
 
 /// A store keeps its partitions, whatever the configuration says later.
