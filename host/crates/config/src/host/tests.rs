@@ -76,7 +76,10 @@ fn templates_and_deployments_lie_beside_the_file() {
 fn problems_of_all_files_come_at_once() {
     let (_folder, host) = load(&[
         ("pointsman.toml", "[hosts]\n"),
-        ("templates/excursion.toml", "purpose = \"cargo\"\ntext.en = { title = \"a\", body = \"b\" }\n"),
+        (
+            "templates/excursion.toml",
+            "clas = \"service\"\npurpose = \"cargo\"\ntext.en = { title = \"a\", bdy = \"b\" }\n",
+        ),
         ("deployments/a.toml", "[deployment]\npackages = \"a\"\n"),
         ("deployments/B c.toml", DEPLOYMENT),
     ]);
@@ -86,7 +89,10 @@ fn problems_of_all_files_come_at_once() {
          deployments/a.toml:1: deployment.package: missing: expected a file, relative to the folder of this one\n\
          deployments/a.toml:2: deployment.packages: unknown field, did you mean \"package\"?\n\
          pointsman.toml:1: hosts: unknown field, did you mean \"host\"?\n\
-         templates/excursion.toml: class: missing: expected one of \"safety\", \"service\", \"marketing\""
+         templates/excursion.toml: class: missing: expected one of \"safety\", \"service\", \"marketing\"\n\
+         templates/excursion.toml:1: clas: unknown field, did you mean \"class\"?\n\
+         templates/excursion.toml:3: text.en.body: missing: expected a text\n\
+         templates/excursion.toml:3: text.en.bdy: unknown field, did you mean \"body\"?"
     );
 }
 

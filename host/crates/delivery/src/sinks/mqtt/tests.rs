@@ -462,3 +462,39 @@ async fn many_targets_at_once_are_all_acknowledged() {
         assert_eq!(result.expect("no panic"), Ok(()));
     }
 }
+
+/// The minute passes on tokio's clock, over real connections that a real port refuses.
+#[tokio::test]
+async fn a_broker_that_is_gone_for_a_minute_is_published_to_again() {
+    const LONGEST: Duration = Duration::from_secs(30);
+    let mut broker = Broker::start("allow_anonymous true");
+    let sink = Mqtt::start(&broker.options(), devices());
+    let mut states = sink.status();
+    states.wait_for(|status| status.connected).await.expect("the driver lives");
+    broker.down();
+    states.wait_for(|status| !status.connected).await.expect("the driver lives");
+
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    let (mut longest, mut tries) = (Duration::ZERO, 0);
+    while begun.elapsed() < Duration::from_secs(70) {
+        let before = tokio::time::Instant::now();
+        states.changed().await.expect("the driver lives");
+        longest = longest.max(before.elapsed());
+        tries += 1;
+    }
+    assert!(
+        LONGEST <= longest && longest <= LONGEST * 11 / 10 + Duration::from_millis(1),
+        "{tries} tries: {longest:?}"
+    );
+    assert_eq!(sink.send(&publish("a", 1), Instant(0)).await, Err(Failure::passing("not-connected", Reached::No)));
+
+    // The driver waits again. No time passes for it until the broker listens.
+    broker.up();
+    while std::net::TcpStream::connect(("127.0.0.1", broker.port)).is_err() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    tokio::time::advance(LONGEST * 2).await;
+    tokio::time::resume();
+    assert_eq!(send(&sink, &publish("a", 1)).await, Ok(()));
+}

@@ -2,6 +2,7 @@
 
 use model::input::Body;
 
+use super::{WAIT_DOUBLINGS, WAIT_FIRST};
 use crate::inlet::{self, Outlet};
 use crate::mqtt::{Address, ClientCertificate, Connection, Credentials, Options, Tls, Version};
 use crate::testing::device::Device;
@@ -396,6 +397,50 @@ async fn uses_certificates(version: Version) {
         until(&connection, |state| state.last_error.is_some() && state.generation >= 2).await;
         assert!(!connection.status().state().connected);
     }
+}
+
+/// A broker that is gone for a minute: the driver comes to its longest waits, and finds the broker after one of them. The
+/// minute passes on tokio's clock, over real connections that a real port refuses.
+async fn outlasts_a_minute(version: Version) {
+    let mut broker = Mosquitto::open().await;
+    let (connection, outlet) = connect(&broker, version, ROOM);
+    until(&connection, |state| state.connected).await;
+    broker.stop();
+    until(&connection, |state| !state.connected).await;
+
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    let mut states = connection.status().watch();
+    let (mut longest, mut tries) = (std::time::Duration::ZERO, 0);
+    while begun.elapsed() < std::time::Duration::from_secs(60) {
+        let before = tokio::time::Instant::now();
+        states.changed().await.expect("the driver lives");
+        longest = longest.max(before.elapsed());
+        tries += 1;
+    }
+    let most = WAIT_FIRST * 2_u32.pow(WAIT_DOUBLINGS);
+    assert!(most / 2 <= longest && longest <= most, "the longest of {tries} waits was {longest:?}");
+    assert!((8..20).contains(&tries), "{tries} tries in a minute");
+
+    // The driver waits again. No time passes for it until the broker listens.
+    broker.start_at_once();
+    tokio::time::advance(most).await;
+    tokio::time::resume();
+    until(&connection, |state| state.connected).await;
+    publish(&broker, &["after"]).await;
+    let hears = move || outlet.take(1, 1, PATIENCE).pop().map(|delivery| payload(&delivery));
+    assert_eq!(tokio::task::spawn_blocking(hears).await.expect("it runs").as_deref(), Some("after"));
+    assert_eq!(connection.status().counts().sessions_lost, 0);
+}
+
+#[tokio::test]
+async fn a_broker_that_is_gone_for_a_minute_is_found_by_version_5() {
+    outlasts_a_minute(Version::V5).await;
+}
+
+#[tokio::test]
+async fn a_broker_that_is_gone_for_a_minute_is_found_by_version_3() {
+    outlasts_a_minute(Version::V311).await;
 }
 
 /// An authority with a broker's and a hub's certificate.
