@@ -7,7 +7,7 @@ use std::time::Duration;
 use engine::{Engine, Meter, Setup, SetupError, Turn, Wall};
 use ingest::{Ids, Outlet, Receipt, Ticket};
 use model::input::{Body, HostEvent};
-use model::{Instant, Span, limits};
+use model::{Instant, limits};
 use store::{Stopped, Writer};
 
 use crate::own;
@@ -15,9 +15,6 @@ use crate::system_clock::{SystemClock, Trust};
 
 /// Longest sleep of an idle engine: how long a stop may take to be seen.
 const IDLE: Duration = Duration::from_millis(500);
-/// How often the store is told that the host runs, while nothing else tells it: how much longer than it was a downtime
-/// may seem to a hold. Rare, because a hub has a flash card.
-const SIGN_OF_LIFE: Span = Span::from_mins(1);
 /// Requests from outside that wait for the engine: switches and stops are rare.
 const REQUESTS: usize = 16;
 
@@ -191,7 +188,7 @@ impl Pipeline {
         turns += self.fire(&mut tickets)?;
         let now = self.clock.now();
         self.engine.advance(now);
-        let sign = (now.since(self.signed) >= SIGN_OF_LIFE).then_some(now);
+        let sign = (now.since(self.signed) >= limits::SIGN_OF_LIFE).then_some(now);
         turns += self.commit(tickets, sign)?;
         Ok(turns)
     }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use model::Instant;
 use model::event::Freshness;
 use model::input::HostEvent;
 use model::trigger::Kind;
+use model::{Instant, limits};
 
 use crate::partition::Partition;
 use crate::step::Wake;
@@ -39,8 +39,11 @@ impl Partition {
     pub(crate) fn resume(&mut self, before: Instant) {
         let plan = Arc::clone(&self.plan);
         let now = self.clock;
+        let down = now.since(before);
         // Nothing begins at an instant that is not believed.
         let doubted = self.wall.doubted.is_some();
+        // By a clock that is not believed nobody knows how long it was.
+        let unknown = doubted || down > limits::RESTART;
         let mut wakes = Vec::new();
         for index in 0..self.slots.len() {
             let kind = &crate::slots::trigger_in(&plan, &self.slots[index]).spec.kind;
@@ -48,7 +51,7 @@ impl Partition {
             let mut transitions = Transitions::new();
             let slot: &mut Slot = &mut self.slots[index];
             match (&mut slot.state, kind) {
-                (State::Held(held), Kind::Held { .. }) => {
+                (State::Held(held), Kind::Held { .. }) if unknown => {
                     slot.dirty |= held.interrupt(kind, before.before(lag), &mut transitions);
                 }
                 // A schedule that is new missed nothing while the host was down; from now on it can.

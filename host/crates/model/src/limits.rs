@@ -128,6 +128,12 @@ pub const CLOCK_SLEW: i64 = 100;
 pub const CLOCK_STEP: Span = Span::from_secs(1);
 /// After a start the clock decides no hold before the sources have caught up, at most this long.
 pub const CATCH_UP: Span = Span::from_secs(30);
+/// How often the store is told that the host runs, while nothing else tells it: how much longer than it was a downtime
+/// may seem after a kill. Rare, because a hub has a flash card.
+pub const SIGN_OF_LIFE: Span = Span::from_mins(1);
+/// Downtime that is no longer is a restart, and no unknown time for holds: as short as the outage of a device that is
+/// ignored, and as much more as a downtime may seem longer than it was.
+pub const RESTART: Span = Span(OUTAGE_MIN.0 + SIGN_OF_LIFE.0);
 /// How late an overdue timer or schedule still fires by default.
 pub const OVERDUE: Span = Span::from_hours(1);
 /// Corners of one zone: the outline of a site or a district; each fix looks at all of them.

@@ -5,6 +5,7 @@ mod clock_changes;
 mod conditions;
 mod containment;
 mod decoding;
+mod downtime;
 mod effects;
 mod exact;
 mod hidden;
