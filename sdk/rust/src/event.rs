@@ -185,6 +185,13 @@ impl Condition {
         self.phase == Phase::Began
     }
 
+    /// Whether it ended because nobody knows any more, after a gap or a downtime of the host, and not because it was seen
+    /// to end.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.attributes.iter().any(|(name, value)| name == "unknown" && *value == Value::Boolean(true))
+    }
+
     /// How long it has been true at the moment it was decided, or at `now` where it has no deadline.
     #[must_use]
     pub fn lasted(&self, now: Instant) -> Span {

@@ -278,6 +278,10 @@ impl Partition {
             (Kind::Window(window), Some(detail)) => (Some(window.capability), Some(detail.value.clone())),
             _ => slot.subject(&self.view().twins),
         };
+        let mut attributes = detail.map(|detail| detail.attributes.clone()).unwrap_or_default();
+        if transition.unknown {
+            attributes.push((Name::from("unknown"), Value::Boolean(true)));
+        }
         let because = words(&trigger.kind, slot.binding.when.as_ref());
         let wake = Wake {
             deployment: slot.binding.deployment,
@@ -295,7 +299,7 @@ impl Partition {
                     value,
                     since: transition.since,
                     deadline: transition.deadline,
-                    attributes: detail.map(|detail| detail.attributes.clone()).unwrap_or_default(),
+                    attributes,
                 }),
                 attributes: Vec::new(),
             },

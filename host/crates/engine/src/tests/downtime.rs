@@ -17,6 +17,33 @@ fn hold(gap: Gap) -> Kind {
     }
 }
 
+/// Says of each end whether it was seen.
+fn ends(event: &Event, _: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+    let Cause::Condition(condition) = &event.cause else { return Ok(Vec::new()) };
+    let unknown = condition.attributes.contains(&("unknown".into(), Value::Boolean(true)));
+    let topic = match condition.phase {
+        model::Phase::Began => "out/began",
+        model::Phase::Ended if unknown => "out/unknown",
+        model::Phase::Ended => "out/seen",
+    };
+    Ok(vec![propose(Effect::Publish(model::event::Message {
+        topic: topic.into(),
+        payload: Box::default(),
+        content_type: None,
+        retained: false,
+        attributes: Vec::new(),
+    }))])
+}
+
+/// What [`ends`] said, and when it happened.
+fn said(bench: &Bench) -> Vec<(String, Instant)> {
+    let topic = |decision: &Decision| match &decision.effect.as_ref()?.effect {
+        Effect::Publish(message) => Some((message.topic.strip_prefix("out/")?.to_owned(), decision.at)),
+        _ => None,
+    };
+    bench.decisions.iter().filter_map(topic).collect()
+}
+
 impl Bench {
     /// The host was down from `alive` on, comes back as `deployments`, and its sources catch up at once.
     fn down(&mut self, alive: Instant, back: Instant, deployments: Vec<(Deployment, Rule)>) -> &mut Self {
@@ -63,4 +90,49 @@ fn a_short_downtime_counts_up_to_the_longest_gap() {
         bench.live(10, 9.0).down(minute(20), minute(20) + down, deployments()).advance(100);
         assert_eq!(bench.decisions[0].at, begins, "after {down}");
     }
+}
+
+#[test]
+fn what_ends_says_whether_it_was_seen_to_end() {
+    let deployments = || vec![(deployment("d", vec![hold(Gap::Reset)]), ends as Rule)];
+    let fired = || {
+        let mut bench = Bench::new(1, deployments());
+        bench.live(10, 9.0).advance(40);
+        bench
+    };
+    let check = |bench: &Bench, expected: &[(&str, Instant)]| {
+        let said = said(bench);
+        let said: Vec<_> = said.iter().map(|(word, at)| (word.as_str(), *at)).collect();
+        assert_eq!(said[1..], *expected);
+    };
+    let mut seen = fired();
+    seen.live(50, 5.0);
+    check(&seen, &[("seen", minute(50))]);
+    for (down, expected) in [(limits::RESTART, &[][..]), (Span(limits::RESTART.0 + 1), &[("unknown", minute(50))])] {
+        let mut restarted = fired();
+        restarted.down(minute(50), minute(50) + down, deployments());
+        check(&restarted, expected);
+    }
+    let mut gone = fired();
+    gone.take(Body::Availability { device: DeviceNo(1), available: true }, 41, None);
+    gone.take(Body::Availability { device: DeviceNo(1), available: false }, 50, None).advance(60);
+    check(&gone, &[("unknown", minute(50) + limits::OUTAGE_MIN)]);
+}
+
+/// By a clock that is not believed a start looks as if no time had passed, however long the host was down.
+#[test]
+fn a_start_by_a_clock_that_is_not_believed_is_no_short_downtime() {
+    let deployments = || vec![(deployment("d", vec![hold(Gap::Reset)]), ends as Rule)];
+    let mut bench = Bench::new(1, deployments());
+    bench.live(10, 9.0).advance(40);
+    bench.crash(1, deployments());
+    let doubted = Body::Host(HostEvent::Started {
+        engine: "test".into(),
+        zones: "test".into(),
+        configuration: None,
+        doubted: true,
+        alive: Some(minute(50)),
+    });
+    bench.take(doubted, 50, None);
+    assert_eq!(said(&bench)[1..], [("unknown".to_owned(), minute(50))]);
 }

@@ -97,7 +97,7 @@ impl Held {
                     told.push(Transition::new(Phase::Began, at, run.since, Some(at)));
                 }
                 Next::Lapse(from) if *gap != Gap::Reset => run.unknown = Some(from.max(run.since)),
-                Next::Lapse(_) | Next::GapEnd => self.end(at, told),
+                Next::Lapse(_) | Next::GapEnd => self.lose(at, told),
             }
         }
         changed
@@ -138,7 +138,7 @@ impl Held {
                     return false;
                 }
                 if *gap == Gap::Reset {
-                    self.end(at, told);
+                    self.lose(at, told);
                 } else {
                     run.unknown = Some(at);
                 }
@@ -155,20 +155,26 @@ impl Held {
             return false;
         }
         if *gap == Gap::Reset {
-            self.end(from, told);
+            self.lose(from, told);
         } else {
             run.unknown = Some(from.max(run.since));
         }
         true
     }
 
+    /// It was seen to end.
     fn end(&mut self, at: Instant, told: &mut Transitions) {
-        if let Self::Running(run) = self
-            && run.fired
-        {
-            told.push(Transition::new(Phase::Ended, at, run.since, None));
-        }
-        *self = Self::Idle;
+        told.extend(self.close(at));
+    }
+
+    /// Nobody knows whether it still holds.
+    fn lose(&mut self, at: Instant, told: &mut Transitions) {
+        told.extend(self.close(at).map(Transition::unknown));
+    }
+
+    fn close(&mut self, at: Instant) -> Option<Transition> {
+        let Self::Running(run) = std::mem::take(self) else { return None };
+        run.fired.then(|| Transition::new(Phase::Ended, at, run.since, None))
     }
 }
 

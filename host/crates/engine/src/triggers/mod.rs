@@ -102,6 +102,8 @@ pub(crate) struct Transition {
     pub(crate) at: Instant,
     pub(crate) since: Instant,
     pub(crate) deadline: Option<Instant>,
+    /// It ended because nobody knows any more, not because it was seen to end.
+    pub(crate) unknown: bool,
     /// What decided it, where the twin does not hold that.
     pub(crate) detail: Option<Box<Detail>>,
 }
@@ -117,7 +119,11 @@ pub(crate) struct Detail {
 
 impl Transition {
     pub(crate) fn new(phase: Phase, at: Instant, since: Instant, deadline: Option<Instant>) -> Self {
-        Self { phase, at, since, deadline, detail: None }
+        Self { phase, at, since, deadline, unknown: false, detail: None }
+    }
+
+    pub(crate) fn unknown(self) -> Self {
+        Self { unknown: true, ..self }
     }
 }
 
