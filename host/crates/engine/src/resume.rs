@@ -34,8 +34,8 @@ impl Partition {
         }
     }
 
-    /// After downtime: what was running has unknown time behind it. Nothing is decided before the sources have delivered
-    /// what waited.
+    /// After downtime: what was running has unknown time behind it, and what waits to hear something has waited no
+    /// longer. Nothing is decided before the sources have delivered what waited.
     pub(crate) fn resume(&mut self, before: Instant) {
         let plan = Arc::clone(&self.plan);
         let now = self.clock;
@@ -47,7 +47,8 @@ impl Partition {
         let mut wakes = Vec::new();
         for index in 0..self.slots.len() {
             let kind = &crate::slots::trigger_in(&plan, &self.slots[index]).spec.kind;
-            let lag = self.slots[index].lag(&self.view().twins);
+            let world = self.lent.as_ref().expect("the world is lent only while a rule runs");
+            let lag = self.slots[index].lag(&world.twins);
             let mut transitions = Transitions::new();
             let slot: &mut Slot = &mut self.slots[index];
             match (&mut slot.state, kind) {
@@ -60,7 +61,7 @@ impl Partition {
                     slot.dirty = true;
                 }
                 (State::Silence(silence), Kind::Silence { .. }) if silence.began.is_none() => {
-                    silence.from = now;
+                    silence.defer(slot.binding.device, &world.twins, down);
                     slot.dirty = true;
                 }
                 _ => {}

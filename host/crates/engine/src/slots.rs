@@ -106,6 +106,20 @@ impl Partition {
         }
         self.take(input, now);
         self.switch(plan);
+        self.keep_beginnings();
+    }
+
+    /// What counts from the instant at which it was added does so after a restart too. A schedule that was added by a clock
+    /// that is not believed stays new: it has missed nothing when the clock jumps.
+    fn keep_beginnings(&mut self) {
+        let doubted = self.wall.doubted.is_some();
+        for index in 0..self.slots.len() {
+            let slot = &mut self.slots[index];
+            let counts =
+                matches!(slot.state, State::Silence(_)) || !doubted && matches!(slot.state, State::Schedule(_));
+            slot.dirty |= slot.fresh && counts;
+            self.touched(index);
+        }
     }
 
     /// Takes a new plan; the state of every trigger whose meaning did not change passes over.

@@ -1,4 +1,4 @@
-//! What the time counts in which the host was down: to holds.
+//! What the time counts in which the host was down: to holds, to silences, to what is added while it runs.
 
 use model::limits;
 
@@ -135,4 +135,76 @@ fn a_start_by_a_clock_that_is_not_believed_is_no_short_downtime() {
     });
     bench.take(doubted, 50, None);
     assert_eq!(said(&bench)[1..], [("unknown".to_owned(), minute(50))]);
+}
+
+fn silent(minutes: u64) -> Vec<(Deployment, Rule)> {
+    vec![(deployment("d", vec![Kind::Silence { duration: Span::from_mins(minutes) }]), tell as Rule)]
+}
+
+#[test]
+fn the_time_in_which_nobody_could_hear_is_no_silence() {
+    let mut bench = Bench::new(1, silent(15));
+    bench.live(10, 5.0).down(minute(20), minute(50), silent(15)).advance(54);
+    bench.check(&[]);
+    bench.advance(55).live(60, 5.0);
+    bench.check(&[("began", 55), ("ended", 60)]);
+}
+
+#[test]
+fn a_device_that_is_dead_is_told_of_however_often_the_host_restarts() {
+    let day = 24 * 60;
+    let mut bench = Bench::new(1, silent(day));
+    bench.live(10, 5.0);
+    // Every 100 minutes it is down for two of them.
+    for restart in 1..=20 {
+        let back = restart * 100;
+        bench.advance(back - 2).down(minute(back - 2), minute(back), silent(day));
+    }
+    bench.check(&[("began", 10 + 24 * 60 + 14 * 2)]);
+}
+
+#[test]
+fn silence_over_a_downtime_is_judged_in_the_time_of_a_device_that_lags() {
+    let mut bench = Bench::new(1, silent(15));
+    // Its stamps are five minutes behind.
+    bench.read(15, 10, 5.0).down(minute(20), minute(50), silent(15)).advance(59);
+    bench.check(&[]);
+    bench.advance(60);
+    bench.check(&[("began", 10 + 30 + 15)]);
+}
+
+#[test]
+fn a_device_that_never_spoke_is_told_of_over_restarts() {
+    let mut bench = Bench::new(1, silent(15));
+    bench.take(started(), 1, None).take(Body::Host(HostEvent::CaughtUp), 1, None);
+    // Other records say nothing of it.
+    bench.take(reading(DeviceNo(3), 5.0), 9, None).down(minute(10), minute(12), silent(15));
+    bench.down(minute(14), minute(15), silent(15)).advance(18);
+    bench.check(&[]);
+    bench.advance(19);
+    bench.check(&[("began", 1 + 15 + 3)]);
+}
+
+#[test]
+fn what_was_added_while_the_host_ran_counts_from_then_over_a_downtime() {
+    let every_ten = Kind::Schedule(Schedule {
+        cron: "*/10 * * * *".into(),
+        zone: "UTC".into(),
+        overdue: Overdue::Fire,
+        spring: Spring::After,
+        autumn: None,
+    });
+    let old = || (deployment("d", vec![each_reading()]), tell as Rule);
+    let new = || {
+        let kinds = vec![Kind::Silence { duration: Span::from_mins(15) }, every_ten.clone()];
+        vec![old(), (deployment("e", kinds), tell as Rule)]
+    };
+    let mut bench = Bench::new(1, vec![old()]);
+    bench.advance(1);
+    bench.engine.reconfigure(setup(1, new()), "edit".into(), minute(5)).expect("a setup");
+    bench.collect();
+    bench.take(reading(DeviceNo(3), 5.0), 8, None).down(minute(9), minute(12), new()).advance(22);
+    bench.check(&[("schedule", 10), ("schedule", 20)]);
+    bench.advance(23);
+    bench.check(&[("schedule", 10), ("schedule", 20), ("began", 5 + 15 + 3)]);
 }

@@ -97,6 +97,16 @@ fn a_step_is_known_again_after_a_crash() {
 }
 
 #[test]
+fn a_schedule_that_was_added_by_a_doubted_clock_has_missed_nothing_when_that_jumps() {
+    let deployments = || vec![(deployment("d", vec![every_half_hour(Overdue::Fire)]), tell as Rule)];
+    let mut bench = Bench::new(1, Vec::new());
+    bench.take(doubted(), 2, None).take(caught_up(), 3, None);
+    bench.engine.reconfigure(setup(1, deployments()), "edit".into(), minute(4)).expect("a setup");
+    bench.take(accepted(5), 1_001, None).advance(1_021);
+    bench.check(&[("schedule", 1_020)]);
+}
+
+#[test]
 fn a_doubted_clock_decides_nothing_and_events_are_taken() {
     let kinds = vec![each_reading(), held(Span::from_mins(10), None, Gap::Continue), every_half_hour(Overdue::Fire)];
     let deployments = || vec![(deployment("d", kinds.clone()), tell as Rule)];

@@ -340,6 +340,14 @@ fn cleared(binding: &Binding, twins: &Twins, when: Truth) -> bool {
     }
 }
 
+impl Silence {
+    /// For so long nobody could hear the device: that time does not count.
+    pub(crate) fn defer(&mut self, device: Option<DeviceNo>, twins: &Twins, deaf: Span) {
+        let lag = device.and_then(|device| twins.get(&device)).map(Twin::lag).unwrap_or_default();
+        self.from = silence_base(self, device, twins) + lag + deaf;
+    }
+}
+
 /// Since when a device counts as silent, in its own time: `from` is the host's and is moved by the device's lag.
 fn silence_base(silence: &Silence, device: Option<DeviceNo>, twins: &Twins) -> Instant {
     let twin = device.and_then(|device| twins.get(&device));
