@@ -87,6 +87,36 @@ impl Bench {
     }
 }
 
+thread_local! {
+    /// How often [`passing`] fails from here on.
+    static FAILS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
+fn passing(event: &Event, host: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+    match FAILS.get() {
+        0 => tell(event, host),
+        left => {
+            FAILS.set(left - 1);
+            Err(Failure::Transient("not now".into()))
+        }
+    }
+}
+
+#[test]
+fn an_event_is_tried_up_to_the_limit_and_then_given_up_for_those_behind_it() {
+    for (fails, letters) in [(limits::TRIES - 1, 0), (limits::TRIES, 1)] {
+        FAILS.set(fails);
+        let mut bench = bench(vec![(members("d"), passing)]);
+        bench.hear(0, 1, 1.0).hear(1, 1, 2.0).run_to(20_000);
+        let failed = bench.decisions.iter().filter(|d| d.verdict == model::Verdict::Failed).count();
+        assert_eq!(failed, fails as usize, "each try is a decision");
+        assert_eq!(bench.letters(), vec!["transient"; letters]);
+        assert_eq!(bench.effects_of("d"), 2 - letters, "the one behind it is not given up with it");
+        let accounts = bench.engine.accounts();
+        assert_eq!((accounts.pending, accounts.dead_lettered), (0, letters as u64));
+    }
+}
+
 #[test]
 fn a_key_that_traps_three_times_waits_for_its_probe_and_nobody_else_does() {
     let mut bench = bench(many());

@@ -156,3 +156,83 @@ fn what_was_due_before_a_kill_is_decided_the_same_by_a_run_over_the_records_alon
     assert_eq!(live.len(), 1, "{live:?}");
     assert_eq!(run(false), live);
 }
+
+/// What is still true of the world when a step that waited runs, not what was when it was put aside.
+#[test]
+fn a_step_that_waited_sees_the_world_as_it_is_then() {
+    fn sees(event: &Event, host: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+        if !event.attributes.iter().any(|(name, _)| &**name == "delayed") {
+            return Err(Failure::Transient("not now".into()));
+        }
+        let seen = |device| host.last(device, "temperature").map_or("none".to_owned(), |known| known.value.to_string());
+        let runs = match host.get("runs") {
+            Some(Value::Integer(runs)) => runs,
+            _ => 0,
+        };
+        let topic = format!("out/{}-{}-{runs}", seen("fridge"), seen("oven"));
+        host.set("runs", Value::Integer(runs + 1), None).expect("room");
+        Ok(vec![propose(Effect::Publish(model::event::Message {
+            topic: topic.into(),
+            payload: Box::default(),
+            content_type: None,
+            retained: false,
+            attributes: Vec::new(),
+        }))])
+    }
+    let mut spec = deployment("d", vec![each_reading()]);
+    spec.key = KeyKind::Site;
+    spec.roles[0].members.push(DeviceNo(3));
+    let mut bench = Bench::new(1, vec![(spec, sees)]);
+    bench.live(1, 1.0).take(reading(DeviceNo(3), 7.0), 1, None).take(reading(DeviceNo(1), 3.0), 1, None).advance(10);
+    let topic = |decision: &Decision| match &decision.effect.as_ref()?.effect {
+        Effect::Publish(message) => Some(message.topic.to_string()),
+        _ => None,
+    };
+    let seen: Vec<_> = bench.decisions.iter().filter_map(topic).collect();
+    assert_eq!(seen, ["out/3-7-0", "out/3-7-1", "out/3-7-2"], "the newest values, and what the one before it wrote");
+}
+
+#[test]
+fn the_event_that_opens_the_second_door_sees_both_open() {
+    fn counts(event: &Event, host: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+        let open = |device: &&str| {
+            host.last(device, "temperature").is_some_and(|known| matches!(known.value, Value::Number(n) if n > 8.0))
+        };
+        let count = ["fridge", "oven"].iter().filter(|device| open(device)).count();
+        Ok(vec![propose(Effect::Publish(model::event::Message {
+            topic: format!("out/{}-{count}", event.trigger).into(),
+            payload: Box::default(),
+            content_type: None,
+            retained: false,
+            attributes: Vec::new(),
+        }))])
+    }
+    let role = |name: &str, members: &[u32]| Role {
+        name: name.into(),
+        capabilities: Vec::new(),
+        many: members.len() > 1,
+        members: members.iter().copied().map(DeviceNo).collect(),
+        selector: None,
+    };
+    let back =
+        Predicate::Test { role: Some("back".into()), capability: capability("temperature"), test: Test::Above(8.0) };
+    let both = Predicate::All(vec![when(Test::Above(8.0)), back]);
+    let kinds = vec![Kind::Threshold { when: both, clear: None, snapshot: false, keep: false }, each_reading()];
+    let mut spec = deployment("d", kinds);
+    spec.key = KeyKind::Site;
+    spec.roles = vec![role("front", &[1]), role("back", &[3]), role("probe", &[1, 3])];
+    spec.triggers[0].role = Some("front".into());
+    let seen = |first: u32, second: u32| {
+        let mut bench = Bench::new(1, vec![(spec.clone(), counts)]);
+        bench.take(reading(DeviceNo(first), 9.0), 1, None).take(reading(DeviceNo(second), 9.0), 2, None);
+        let topic = |decision: &Decision| match &decision.effect.as_ref()?.effect {
+            Effect::Publish(message) => Some((message.topic.to_string(), decision.at)),
+            _ => None,
+        };
+        bench.decisions.iter().filter_map(topic).collect::<Vec<_>>()
+    };
+    let expected =
+        [("out/t1-1", 1), ("out/t0-2", 2), ("out/t1-2", 2)].map(|(topic, at)| (topic.to_owned(), minute(at)));
+    assert_eq!(seen(1, 3), expected);
+    assert_eq!(seen(3, 1), expected);
+}
