@@ -170,11 +170,7 @@ impl Partition {
         let Some(overdue) = times::overdue(&trigger.spec.kind) else { return false };
         let wall = self.wall.at(self.clock);
         let Some(first) = times.next(*last).filter(|due| *due <= wall) else { return false };
-        let (mut due, mut missed) = (first, 0_u32);
-        while let Some(next) = times.next(due).filter(|next| *next <= wall) {
-            due = next;
-            missed = missed.saturating_add(1);
-        }
+        let (due, missed) = times.last(first, wall);
         *last = due;
         slot.dirty = true;
         let on_time = self.wall.reaches(due) >= self.clock;

@@ -136,6 +136,9 @@ pub const SIGN_OF_LIFE: Span = Span::from_mins(1);
 pub const RESTART: Span = Span(OUTAGE_MIN.0 + SIGN_OF_LIFE.0);
 /// How late an overdue timer or schedule still fires by default.
 pub const OVERDUE: Span = Span::from_hours(1);
+/// Missed times of one schedule that are looked at one by one: most of a day of one that comes each minute. Those beyond
+/// are counted by the calendar, as if no clock was changed meanwhile.
+pub const MISSED_EACH: u32 = 1_000;
 /// Corners of one zone: the outline of a site or a district; each fix looks at all of them.
 pub const ZONE_CORNERS: usize = 256;
 /// Largest radius and margin of a zone in metres: past it a flat map of the surroundings is no longer close enough.

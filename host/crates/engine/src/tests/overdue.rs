@@ -1,5 +1,8 @@
 //! What became due while the host was down: what each policy does with it, and what the accounts say.
 
+use model::limits;
+use model::trigger::{Sun, SunEvent};
+
 use super::*;
 
 const HALF_AN_HOUR: Span = Span::from_mins(30);
@@ -111,4 +114,56 @@ fn an_overdue_schedule_does_what_its_policy_says_and_is_accounted_for() {
             }
         }
     }
+}
+
+#[test]
+fn missed_times_are_counted_up_to_the_limit_and_past_it() {
+    let each = i64::from(limits::MISSED_EACH);
+    for missed in [each - 1, each, each + 1, 3 * each] {
+        let deployments = || scheduled("* * * * *", Overdue::Fire);
+        let mut bench = Bench::new(1, deployments());
+        bench.take(started(), 1, None);
+        bench.crash(1, deployments());
+        // Minute 2 is the first of them.
+        start(&mut bench, minute(2 + missed) + Span::from_secs(30));
+        let told = u32::try_from(missed).expect("small");
+        assert_eq!(ticks(&bench), [(minute(2 + missed), told)]);
+        bench.advance(3 + missed);
+        assert_eq!(ticks(&bench)[1..], [(minute(3 + missed), 0)]);
+    }
+}
+
+/// One by one it took longer than a watchdog waits.
+#[test]
+fn a_month_of_seconds_is_missed_at_once() {
+    let deployments = || scheduled("* * * * * *", Overdue::Fire);
+    let mut bench = Bench::new(1, deployments());
+    bench.take(started(), 1, None);
+    bench.crash(1, deployments());
+    let month = 30 * 24 * 60;
+    start(&mut bench, minute(1 + month));
+    assert_eq!(ticks(&bench), [(minute(1 + month), 30 * 24 * 60 * 60 - 1)]);
+}
+
+#[test]
+fn years_of_sunrises_are_missed_at_once() {
+    let deployments = || {
+        let sunrise = Kind::Sun(Sun {
+            event: SunEvent::Sunrise,
+            offset: 0,
+            latitude: 0.0,
+            longitude: 0.0,
+            overdue: Overdue::Fire,
+        });
+        vec![(deployment("d", vec![sunrise]), says_missed as Rule)]
+    };
+    let mut bench = Bench::new(1, deployments());
+    bench.take(started(), 1, None);
+    bench.crash(1, deployments());
+    let days = 10 * 365;
+    start(&mut bench, minute(days * 24 * 60));
+    let ticks = ticks(&bench);
+    assert_eq!(ticks.len(), 1);
+    assert_eq!(i64::from(ticks[0].1), days - 1);
+    assert!(ticks[0].0 > minute((days - 1) * 24 * 60), "the last of them: {}", ticks[0].0);
 }

@@ -6,8 +6,9 @@
 
 use std::str::FromStr as _;
 
-use chrono::{NaiveDateTime, TimeZone as _, Utc};
+use chrono::{NaiveDateTime, NaiveTime, TimeZone as _, Timelike as _, Utc};
 use chrono_tz::Tz;
+use cron::TimeUnitSpec as _;
 use model::trigger::{Autumn, Schedule, Spring};
 use model::{Instant, Name, Span};
 
@@ -96,6 +97,34 @@ impl Calendar {
         best
     }
 
+    /// How many civil times lie after `after` up to and with `until`, as if no clock were changed in between: a step for
+    /// each day, however often it comes on it.
+    pub(crate) fn count(&self, after: Instant, until: Instant) -> u32 {
+        let civil = (calendar::naive(after, self.zone), calendar::naive(until, self.zone));
+        let (Some(mut after), Some(until)) = civil else { return 0 };
+        let mut count = 0_u32;
+        while let Some(first) = self.from(after).next().filter(|first| *first <= until) {
+            let day_ends = first.date().and_time(NaiveTime::from_hms_opt(23, 59, 59).expect("it exists"));
+            let of_day = self.rank(until.min(day_ends)) - self.rank(first) + 1;
+            count = count.saturating_add(of_day);
+            after = day_ends;
+        }
+        count
+    }
+
+    /// How many times of a day on which it comes lie up to and with this one.
+    fn rank(&self, civil: NaiveDateTime) -> u32 {
+        let (hours, minutes, seconds) = (self.cron.hours(), self.cron.minutes(), self.cron.seconds());
+        let mut rank = sum(hours.range(..civil.hour())) * minutes.count() * seconds.count();
+        if hours.includes(civil.hour()) {
+            rank += sum(minutes.range(..civil.minute())) * seconds.count();
+            if minutes.includes(civil.minute()) {
+                rank += sum(seconds.range(..=civil.second()));
+            }
+        }
+        rank
+    }
+
     /// Civil times strictly after `from`.
     fn from(&self, from: NaiveDateTime) -> impl Iterator<Item = NaiveDateTime> + '_ {
         self.cron.after_owned(Utc.from_utc_datetime(&from)).map(|civil| civil.naive_utc())
@@ -117,6 +146,11 @@ impl Calendar {
             },
         }
     }
+}
+
+/// How many numbers of a field these are.
+fn sum(numbers: impl Iterator<Item = u32>) -> u32 {
+    numbers.map(|_| 1).sum()
 }
 
 /// The week-day field in names, ranges spelt out, so that no numbering is left to interpret.
@@ -198,6 +232,24 @@ mod tests {
             "2027-10-30T23:40:00Z",
             &["2027-10-31T00:00:00Z", "2027-10-31T00:30:00Z", "2027-10-31T01:00:00Z", "2027-10-31T01:30:00Z"],
         );
+    }
+
+    #[test]
+    fn what_is_counted_by_the_calendar_is_what_comes() {
+        for cron in ["* * * * *", "*/7 3-5 * * MON", "0 0 1 * *", "20,40 15 */2 * * *", "* 30 12 * * 6-7"] {
+            let calendar = Calendar::new(&schedule(cron)).expect("a schedule");
+            let mut at: Instant = "2026-02-10T12:34:56Z".parse().expect("an instant");
+            let from = at;
+            for count in 1..500 {
+                at = calendar.next(at).expect("a next time");
+                let changed = at > "2026-03-28T00:00:00Z".parse().expect("an instant");
+                if changed {
+                    break;
+                }
+                assert_eq!(calendar.count(from, at), count, "{cron} up to {at}");
+                assert_eq!(calendar.count(from, Instant(at.0 - 1_000_000)), count - 1, "{cron} before {at}");
+            }
+        }
     }
 
     #[test]
