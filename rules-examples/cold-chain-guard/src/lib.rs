@@ -26,7 +26,12 @@ struct Tally {
 
 /// Probes in excursion; present while there is one.
 const EXCURSIONS: Slot<BTreeSet<String>> = Slot::new("excursions");
+/// Probes of which nobody knows whether their excursion is over, after a gap; present while there is one.
+const LOST: Slot<BTreeSet<String>> = Slot::new("lost");
+const TOO_WARM: &str = "too-warm";
+const TOO_COLD: &str = "too-cold";
 const TALLY: &str = "tally/";
+const IN_RANGE: &str = "every probe is back in range";
 /// More probes than any trailer has; bounds the reset at loading.
 const PROBES: u32 = 256;
 
@@ -50,12 +55,12 @@ impl Rule for Guard {
     }
 
     fn on_condition(ctx: &Context<Settings>, event: &Event, condition: &Condition) -> Result<(), Failure> {
-        let (probe, mut excursions) = (&condition.device, EXCURSIONS.get(ctx)?.unwrap_or_default());
-        // A probe can be too warm and, another day, too cold: each of the two conditions counts.
-        let entry = format!("{} {probe}", event.trigger);
+        let probe = &condition.device;
+        let (mut excursions, mut lost) = (EXCURSIONS.get(ctx)?.unwrap_or_default(), LOST.get(ctx)?.unwrap_or_default());
+        let entry = entry(&event.trigger, probe);
         if condition.began() {
-            let limit = if event.trigger == "too-warm" { ctx.settings.high } else { ctx.settings.low };
-            let side = if event.trigger == "too-warm" { "above" } else { "below" };
+            let limit = if event.trigger == TOO_WARM { ctx.settings.high } else { ctx.settings.low };
+            let side = if event.trigger == TOO_WARM { "above" } else { "below" };
             let why = format!("{side} {limit} for {}", condition.lasted(ctx.now()));
             if excursions.is_empty() {
                 ctx.propose(Command::to_role("alarm", "on").because(&why));
@@ -69,16 +74,18 @@ impl Rule for Guard {
             }
             ctx.propose(notification.because(why));
             ctx.propose(Emission::new("excursion").about(probe).attribute("side", side));
+            lost.remove(&entry);
             excursions.insert(entry);
-        } else if excursions.remove(&entry) && excursions.is_empty() {
-            ctx.propose(Command::to_role("alarm", "off").because("every probe is back in range"));
+        } else if excursions.remove(&entry) {
+            if condition.is_unknown() {
+                // Goods that nobody has seen cool down are not in range: the next reading tells.
+                lost.insert(entry);
+            } else if excursions.is_empty() && lost.is_empty() {
+                ctx.propose(Command::to_role("alarm", "off").because(IN_RANGE));
+            }
         }
-        if excursions.is_empty() {
-            EXCURSIONS.remove(ctx)
-        } else {
-            EXCURSIONS.set(ctx, &excursions)?
-        }
-        Ok(())
+        keep(ctx, &EXCURSIONS, &excursions)?;
+        keep(ctx, &LOST, &lost)
     }
 
     fn on_observation(ctx: &Context<Settings>, event: &Event, observation: &Observation) -> Result<(), Failure> {
@@ -97,7 +104,7 @@ impl Rule for Guard {
             Self::spent(ctx, event, &observation.device, tally.outside)?;
         }
         slot.set(ctx, &tally)?;
-        Ok(())
+        Self::found(ctx, &observation.device, value)
     }
 
     /// A new load: what its predecessor has suffered does not count.
@@ -105,11 +112,47 @@ impl Rule for Guard {
         for name in ctx.names(TALLY, None, PROBES) {
             ctx.remove(&name);
         }
+        if LOST.take(ctx)?.is_some() && EXCURSIONS.get(ctx)?.is_none() {
+            ctx.propose(Command::to_role("alarm", "off").because("a new load"));
+        }
         Ok(())
     }
 }
 
+/// A probe can be too warm and, another day, too cold: each of the two conditions counts.
+fn entry(trigger: &str, probe: &str) -> String {
+    format!("{trigger} {probe}")
+}
+
+fn keep(ctx: &Context<Settings>, slot: &Slot<BTreeSet<String>>, entries: &BTreeSet<String>) -> Result<(), Failure> {
+    if entries.is_empty() {
+        slot.remove(ctx);
+    } else {
+        slot.set(ctx, entries)?;
+    }
+    Ok(())
+}
+
 impl Guard {
+    /// A probe reports again: what it is no longer in is over.
+    fn found(ctx: &Context<Settings>, probe: &str, value: f64) -> Result<(), Failure> {
+        let Some(mut lost) = LOST.get(ctx)? else { return Ok(()) };
+        let before = lost.len();
+        if value <= ctx.settings.high.celsius() {
+            lost.remove(&entry(TOO_WARM, probe));
+        }
+        if value >= ctx.settings.low.celsius() {
+            lost.remove(&entry(TOO_COLD, probe));
+        }
+        if lost.len() == before {
+            return Ok(());
+        }
+        if lost.is_empty() && EXCURSIONS.get(ctx)?.is_none() {
+            ctx.propose(Command::to_role("alarm", "off").because(IN_RANGE));
+        }
+        keep(ctx, &LOST, &lost)
+    }
+
     fn spent(ctx: &Context<Settings>, event: &Event, probe: &str, outside: Span) -> Result<(), Failure> {
         let why = format!("{outside} outside the range since loading, {} allowed", ctx.settings.budget);
         ctx.propose(
