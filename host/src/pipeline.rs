@@ -193,10 +193,12 @@ impl Pipeline {
         Ok(turns)
     }
 
-    /// Lets the clock bring what is due, in as many turns as that takes.
+    /// Lets the clock bring what is due by now, in as many turns as that takes. What comes due meanwhile waits: where it
+    /// comes faster than it runs, input would wait for ever.
     fn fire(&mut self, tickets: &mut Vec<Ticket>) -> Result<u64, Stopped> {
         let mut turns = 0;
-        while !self.engine.fire(self.clock.now()) {
+        let now = self.clock.now();
+        while !self.engine.fire(now) {
             turns += self.commit(std::mem::take(tickets), None)?;
         }
         Ok(turns)
