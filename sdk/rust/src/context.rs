@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use crate::effect::{Effect, Proposal, Timer};
-use crate::event::Event;
+use crate::effect::{Effect, Overdue, Proposal, Timer};
+use crate::event::{Event, Tick};
 use crate::host::{Host, Lent};
 use crate::time::{Instant, Span, TimeOfDay};
 
@@ -38,9 +38,25 @@ impl<'a, S> Context<'a, S> {
         self.proposals.borrow_mut().push(proposal.into());
     }
 
-    /// Wakes this rule for this key after `span`; the same name set again moves it.
+    /// Wakes this rule for this key after `span`; the same name set again moves it. When the host is down for more than
+    /// an hour beyond that, it is dropped: [`Timer::at`] with [`Timer::overdue`] is for what must come.
     pub fn start_timer(&self, name: impl Into<String>, span: Span) {
         self.propose(Timer::at(name, self.now + span));
+    }
+
+    /// Whether this timer comes later than `grace`, because the host was down, and has therefore been set again, `grace`
+    /// from now.
+    ///
+    /// For timers that say that something has not happened. After downtime they fire first of all, and what devices
+    /// said meanwhile comes after them: within half a minute, where it waited at a broker.
+    #[must_use]
+    pub fn postponed(&self, tick: &Tick, grace: Span) -> bool {
+        let late = self.now.since(tick.due) > grace;
+        if late {
+            let again = Timer::at(&tick.name, self.now + grace).overdue(Overdue::Fire);
+            self.propose(Timer { payload: tick.payload.clone(), attributes: tick.attributes.clone(), ..again });
+        }
+        late
     }
 
     pub fn cancel_timer(&self, name: impl Into<String>) {

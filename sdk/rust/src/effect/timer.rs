@@ -18,14 +18,17 @@ pub struct Timer {
 /// What happens to a timer that came due while the host was down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Overdue {
+    /// Fires however late: what a rule cannot go on without, such as the end of something that it began.
     Fire,
-    /// Fires when it is at most this late.
+    /// Fires when it is at most this late: what is worth nothing later.
     FireWithin(Span),
+    /// Does not fire.
     Skip,
 }
 
 impl Timer {
-    /// A timer that fires at most an hour late after downtime; [`Timer::overdue`] changes that.
+    /// A timer that fires at most an hour late after downtime and is dropped beyond that, without a word to the rule;
+    /// [`Timer::overdue`] changes that.
     #[must_use]
     pub fn at(name: impl Into<String>, due: Instant) -> Self {
         Self {

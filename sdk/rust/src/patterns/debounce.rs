@@ -1,11 +1,12 @@
 //! Debounce: acts once a stream of signals has been quiet for a while.
 
 use crate::context::Context;
+use crate::effect::{Overdue, Timer};
 use crate::event::Tick;
 use crate::slot::{Problem, Slot};
 use crate::time::{Instant, Span};
 
-/// Fires once no signal has come for `quiet`.
+/// Fires once no signal has come for `quiet`; as soon as the host is back, where it was down then.
 ///
 /// Call [`Debounce::signal`] on each signal and ask [`Debounce::fired`] in `on_timer`.
 #[derive(Debug, Clone)]
@@ -35,7 +36,7 @@ impl Debounce {
     /// When the state cannot be read or written.
     pub fn signal<S>(&self, ctx: &Context<'_, S>) -> Result<(), Problem> {
         let Some(longest) = self.at_most else {
-            ctx.start_timer(&self.name, self.quiet);
+            self.wait(ctx, self.quiet);
             return Ok(());
         };
         let first = match self.first().get(ctx)? {
@@ -46,7 +47,7 @@ impl Debounce {
             }
         };
         let left = (first + longest).since(ctx.now());
-        ctx.start_timer(&self.name, self.quiet.min(left));
+        self.wait(ctx, self.quiet.min(left));
         Ok(())
     }
 
@@ -66,6 +67,11 @@ impl Debounce {
         if self.at_most.is_some() {
             self.first().remove(ctx);
         }
+    }
+
+    /// However late: a signal that was taken is never left without its answer.
+    fn wait<S>(&self, ctx: &Context<'_, S>, span: Span) {
+        ctx.propose(Timer::at(&self.name, ctx.now() + span).overdue(Overdue::Fire));
     }
 
     fn first(&self) -> Slot<Instant> {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
+use crate::effect::{Overdue, Timer};
 use crate::event::Tick;
 use crate::slot::{Problem, Slot};
 use crate::time::Span;
@@ -10,7 +11,7 @@ use crate::time::Span;
 /// Runs of something that lasts, such as a watering of ten minutes, per key.
 ///
 /// Call [`Runs::begin`] to begin one and [`Runs::finished`] in `on_timer`. Each run carries a text of the rule's own,
-/// such as the name of a zone.
+/// such as the name of a zone. A run that ends while the host is down is finished as soon as it is back.
 #[derive(Debug, Clone)]
 pub struct Runs {
     name: String,
@@ -128,7 +129,8 @@ impl Runs {
     }
 
     fn start<S>(&self, ctx: &Context<'_, S>, book: &mut Book, what: String, span: Span) {
-        ctx.start_timer(self.timer(book.next), span);
+        // However late: a run that never finished would keep its place for ever.
+        ctx.propose(Timer::at(self.timer(book.next), ctx.now() + span).overdue(Overdue::Fire));
         book.lasting.push((book.next, what));
         book.next += 1;
     }
