@@ -37,6 +37,7 @@ struct Armed {
 
 const ARMED: Slot<Armed> = Slot::new("armed");
 const TIMER: &str = "phase";
+const AFTER_OUTAGE: Span = Span::mins(1);
 
 struct Alarm;
 
@@ -66,7 +67,7 @@ impl Rule for Alarm {
         let place = ctx.name_of(&observation.device);
         match (event.trigger.as_str(), armed.phase) {
             ("opened", Phase::Watching) => {
-                ctx.start_timer(TIMER, ctx.settings.entry_delay);
+                Self::start(ctx, ctx.settings.entry_delay);
                 ARMED.set(ctx, &Armed { phase: Phase::Entering, entered: Some(place), ..armed })?;
                 Ok(())
             }
@@ -87,10 +88,12 @@ impl Rule for Alarm {
         Ok(())
     }
 
-    fn on_timer(ctx: &Context<Settings>, _: &Event, _: &Tick) -> Result<(), Failure> {
+    fn on_timer(ctx: &Context<Settings>, _: &Event, tick: &Tick) -> Result<(), Failure> {
         let Some(armed) = ARMED.get(ctx)? else { return Ok(()) };
         match armed.phase {
             Phase::Leaving => Self::watch(ctx, armed)?,
+            // Whoever came in while the host was down may have disarmed: the keypad's word comes first.
+            Phase::Entering if ctx.postponed(tick, AFTER_OUTAGE) => {}
             Phase::Entering => {
                 let what = format!("{} was opened and nobody disarmed", armed.entered.as_deref().unwrap_or("a door"));
                 Self::sound(ctx, armed, &what)?;
@@ -112,9 +115,14 @@ impl Alarm {
         if home {
             return Self::watch(ctx, armed);
         }
-        ctx.start_timer(TIMER, ctx.settings.exit_delay);
+        Self::start(ctx, ctx.settings.exit_delay);
         ARMED.set(ctx, &armed)?;
         Ok(())
+    }
+
+    /// Moves to the next phase, however long the host was down: a siren that is never switched off is worse than none.
+    fn start(ctx: &Context<Settings>, span: Span) {
+        ctx.propose(Timer::at(TIMER, ctx.now() + span).overdue(Overdue::Fire));
     }
 
     /// From here on doors count. One that is open already cannot open any more, so people hear of it now.
@@ -142,7 +150,7 @@ impl Alarm {
             return Ok(());
         }
         ctx.propose(Command::to_role("siren", "on").because(what));
-        ctx.start_timer(TIMER, ctx.settings.siren_for);
+        Self::start(ctx, ctx.settings.siren_for);
         ARMED.set(ctx, &Armed { phase: Phase::Sounding, sirens: armed.sirens + 1, ..armed })?;
         Ok(())
     }

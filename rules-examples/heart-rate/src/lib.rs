@@ -39,7 +39,8 @@ impl Rule for Heart {
             ("unheard", false) => {}
             (_, true) => {
                 // The escalation does not cool down: the second time in an hour may be the one that matters.
-                ctx.start_timer(trigger, ctx.settings.escalate_after);
+                let after = ctx.now() + ctx.settings.escalate_after;
+                ctx.propose(Timer::at(trigger, after).overdue(Overdue::Fire));
                 if cool_down.ready(ctx)? {
                     Self::tell(ctx, trigger, &condition.device, &ctx.settings.carers, condition.since);
                     Self::told(trigger).set(ctx, &true)?;
@@ -60,6 +61,10 @@ impl Rule for Heart {
     }
 
     fn on_timer(ctx: &Context<Settings>, event: &Event, tick: &Tick) -> Result<(), Failure> {
+        // It may have settled while the host was down.
+        if ctx.postponed(tick, Span::mins(1)) {
+            return Ok(());
+        }
         if let Some(since) = Self::since(&tick.name).get(ctx)? {
             Self::tell(ctx, &tick.name, &event.key, &ctx.settings.on_call, since);
             Self::told(&tick.name).set(ctx, &true)?;

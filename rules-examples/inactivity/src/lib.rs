@@ -17,6 +17,7 @@ const MOVED: Slot<Instant> = Slot::new("moved");
 const ALARMED: Slot<bool> = Slot::new("alarmed");
 const UNWORN: &str = "unworn";
 const QUIET: &str = "quiet";
+const AFTER_OUTAGE: Span = Span::mins(1);
 
 struct Inactivity;
 
@@ -37,7 +38,7 @@ impl Rule for Inactivity {
         match (event.trigger.as_str(), observation.boolean("worn")) {
             ("worn", Some(false)) => {
                 ctx.cancel_timer(QUIET);
-                ctx.start_timer(UNWORN, ctx.settings.unworn_for);
+                Self::set(ctx, UNWORN, ctx.now() + ctx.settings.unworn_for);
                 Ok(())
             }
             // Putting it on is a movement too.
@@ -46,6 +47,10 @@ impl Rule for Inactivity {
     }
 
     fn on_timer(ctx: &Context<Settings>, event: &Event, tick: &Tick) -> Result<(), Failure> {
+        // Steps that were taken while the host was down come before what their absence would mean.
+        if ctx.postponed(tick, AFTER_OUTAGE) {
+            return Ok(());
+        }
         if tick.name == UNWORN {
             let notification = Notification::to_group("not-worn", &ctx.settings.notify).background();
             ctx.propose(notification.because(format!("not worn for {}", ctx.settings.unworn_for)));
@@ -57,7 +62,7 @@ impl Rule for Inactivity {
         let moved = MOVED.get_or(ctx, tick.due)?;
         let due = Self::due(ctx, moved)?;
         if due > ctx.now() {
-            ctx.propose(Timer::at(QUIET, due));
+            Self::set(ctx, QUIET, due);
             return Ok(());
         }
         ALARMED.set(ctx, &true)?;
@@ -76,12 +81,17 @@ impl Inactivity {
     fn moved(ctx: &Context<Settings>) -> Result<(), Failure> {
         MOVED.set(ctx, &ctx.now())?;
         ctx.cancel_timer(UNWORN);
-        ctx.start_timer(QUIET, ctx.settings.quiet_for);
+        Self::set(ctx, QUIET, ctx.now() + ctx.settings.quiet_for);
         if ALARMED.take(ctx)?.is_some() {
             let notification = Notification::to_group("moving-again", &ctx.settings.notify).background();
             ctx.propose(notification.because("movement again"));
         }
         Ok(())
+    }
+
+    /// Comes however long the host was down: nobody else looks after the person.
+    fn set(ctx: &Context<Settings>, name: &str, due: Instant) {
+        ctx.propose(Timer::at(name, due).overdue(Overdue::Fire));
     }
 
     /// When the quiet has lasted long enough, counted from the last movement or from the getting up after it.

@@ -17,6 +17,7 @@ struct Settings {
 const WET: Slot<BTreeSet<String>> = Slot::new("wet");
 const VALVE: &str = "valve";
 const REMIND: &str = "remind";
+const AFTER_OUTAGE: Span = Span::mins(1);
 
 struct Leak;
 
@@ -33,6 +34,10 @@ impl Rule for Leak {
     }
 
     fn on_timer(ctx: &Context<Settings>, _: &Event, tick: &Tick) -> Result<(), Failure> {
+        // The valve may have shut, and all may have dried, while the host was down.
+        if ctx.postponed(tick, AFTER_OUTAGE) {
+            return Ok(());
+        }
         if tick.name == VALVE {
             if !Self::is_shut(ctx) {
                 let why = format!("the valve did not report itself shut within {}", ctx.settings.valve_time);
@@ -42,7 +47,7 @@ impl Rule for Leak {
         }
         if let Some(wet) = WET.get(ctx)? {
             Self::tell(ctx, &wet, "still wet");
-            ctx.start_timer(REMIND, ctx.settings.remind_every);
+            Self::start(ctx, REMIND, ctx.settings.remind_every);
         }
         Ok(())
     }
@@ -55,10 +60,10 @@ impl Leak {
         let why = format!("{} is wet", ctx.name_of(sensor));
         if !Self::is_shut(ctx) {
             ctx.propose(Command::to_role("valve", "close").because(&why));
-            ctx.start_timer(VALVE, ctx.settings.valve_time);
+            Self::start(ctx, VALVE, ctx.settings.valve_time);
         }
         Self::tell(ctx, &wet, &why);
-        ctx.start_timer(REMIND, ctx.settings.remind_every);
+        Self::start(ctx, REMIND, ctx.settings.remind_every);
         WET.set(ctx, &wet)?;
         Ok(())
     }
@@ -75,6 +80,11 @@ impl Leak {
         let notification = Notification::to_group("leak-over", &ctx.settings.notify).background();
         ctx.propose(notification.because("all sensors are dry; the valve stays as it is until somebody opens it"));
         Ok(())
+    }
+
+    /// Comes however long the host was down: the water may still run.
+    fn start(ctx: &Context<Settings>, name: &str, span: Span) {
+        ctx.propose(Timer::at(name, ctx.now() + span).overdue(Overdue::Fire));
     }
 
     /// A valve that has never reported is not known to be shut.

@@ -71,6 +71,10 @@ impl Rule for Stop {
                 Ok(())
             };
         }
+        // That it stands may still be on its way, where the host was down.
+        if ctx.postponed(tick, Span::mins(1)) {
+            return Ok(());
+        }
         if let (Some(why), Some(_)) = (TRIPPED.get(ctx)?, Self::running_since(ctx)) {
             let notification = Notification::to_group("machine-not-stopped", &ctx.settings.on_call).urgent();
             let after = ctx.settings.stop_within;
@@ -98,7 +102,8 @@ impl Stop {
         let Some(since) = Self::running_since(ctx) else { return Ok(()) };
         let steady = since + ctx.settings.run_up;
         if steady > ctx.now() {
-            ctx.propose(Timer::at(RUN_UP, steady));
+            // A hold that an outage has ended begins again by itself, from readings of after it.
+            ctx.propose(Timer::at(RUN_UP, steady).overdue(Overdue::FireWithin(Span::mins(2))));
             return Ok(());
         }
         Self::trip(ctx, &format!("vibration above {}", ctx.settings.trip))
@@ -113,7 +118,7 @@ impl Stop {
         ctx.propose(stop.because(why));
         let notification = Notification::to_group("machine-stopped", &ctx.settings.notify).urgent();
         ctx.propose(notification.parameter("why", why).because(why));
-        ctx.start_timer(VERIFY, ctx.settings.stop_within);
+        ctx.propose(Timer::at(VERIFY, ctx.now() + ctx.settings.stop_within).overdue(Overdue::Fire));
         Ok(())
     }
 

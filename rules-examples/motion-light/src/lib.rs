@@ -58,13 +58,13 @@ impl Light {
         }
         Self::still(ctx).forget(ctx);
         if OURS.get_or(ctx, false)? {
-            ctx.start_timer(LONGEST, ctx.settings.longest);
+            Self::limit(ctx);
         } else if Self::is_dark(ctx, &observation.device)
             && !ctx.any("lamp", "switch")
             && !HANDS_OFF.get_or(ctx, false)?
         {
             OURS.set(ctx, &true)?;
-            ctx.start_timer(LONGEST, ctx.settings.longest);
+            Self::limit(ctx);
             let why = format!("motion at {} in the dark", ctx.name_of(&observation.device));
             ctx.propose(Command::to_role("lamp", "on").because(why));
         }
@@ -81,6 +81,11 @@ impl Light {
             }
         }
         Ok(())
+    }
+
+    /// However long the host was down: nothing else would switch the light off.
+    fn limit(ctx: &Context<Settings>) {
+        ctx.propose(Timer::at(LONGEST, ctx.now() + ctx.settings.longest).overdue(Overdue::Fire));
     }
 
     /// A sensor without a light meter is taken to stand in the dark. Asked only while the lamp is off, so the lamp's own

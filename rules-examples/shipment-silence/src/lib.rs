@@ -38,7 +38,8 @@ impl Rule for Silence {
             }
             return Ok(());
         }
-        ctx.start_timer(ESCALATE, ctx.settings.escalate_after);
+        let after = ctx.now() + ctx.settings.escalate_after;
+        ctx.propose(Timer::at(ESCALATE, after).overdue(Overdue::Fire));
         // A tracker in a valley comes and goes; people hear of it once in a while.
         if CoolDown::new("told", ctx.settings.again).ready(ctx)? {
             SILENT.set(ctx, &condition.since)?;
@@ -49,7 +50,11 @@ impl Rule for Silence {
         Ok(())
     }
 
-    fn on_timer(ctx: &Context<Settings>, event: &Event, _: &Tick) -> Result<(), Failure> {
+    fn on_timer(ctx: &Context<Settings>, event: &Event, tick: &Tick) -> Result<(), Failure> {
+        // What the tracker said while the host was down comes first.
+        if ctx.postponed(tick, Span::mins(1)) {
+            return Ok(());
+        }
         let notification = Self::about(ctx, "tracker-silent", &ctx.settings.on_call, &event.key).urgent();
         ctx.propose(notification.because(format!("still silent after another {}", ctx.settings.escalate_after)));
         Ok(())

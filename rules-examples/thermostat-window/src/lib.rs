@@ -41,7 +41,8 @@ impl Rule for Window {
             }
         }
         BEFORE.set(ctx, &before)?;
-        ctx.start_timer(REMIND, ctx.settings.remind_after);
+        let after = ctx.now() + ctx.settings.remind_after;
+        ctx.propose(Timer::at(REMIND, after).overdue(Overdue::Fire));
         Ok(())
     }
 
@@ -63,7 +64,11 @@ impl Rule for Window {
         Ok(())
     }
 
-    fn on_timer(ctx: &Context<Settings>, _: &Event, _: &Tick) -> Result<(), Failure> {
+    fn on_timer(ctx: &Context<Settings>, _: &Event, tick: &Tick) -> Result<(), Failure> {
+        // The window may have been closed while the host was down.
+        if ctx.postponed(tick, Span::mins(1)) {
+            return Ok(());
+        }
         let open = ctx.members("window").into_iter().filter(|window| ctx.boolean(window, "contact") == Some(true));
         let open: Vec<String> = open.map(|window| ctx.name_of(&window)).collect();
         if !open.is_empty() {
