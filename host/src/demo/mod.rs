@@ -40,8 +40,8 @@ const SETTLE: Duration = Duration::from_millis(1_500);
 
 /// What to play.
 pub(crate) struct Options {
-    /// Folder of the example rules' packages.
-    pub(crate) packages: PathBuf,
+    /// Folders that may hold the example rules' packages; the first that has them all does.
+    pub(crate) places: Vec<PathBuf>,
     /// Without one it goes on until it is told to stop.
     pub(crate) duration: Option<Span>,
     /// The same number gives the same readings.
@@ -64,7 +64,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let _inside = runtime.enter();
         Ending::prepare().context("failed to listen for signals")?
     };
-    let stage = Stage::set(&options.packages)?;
+    let stage = Stage::set(&options.places)?;
     let installation = Installation::read(config::Host::load(&stage.config())?)?;
     let tally = runtime.block_on(play(installation, options, ending))?;
     drop(runtime);

@@ -15,21 +15,21 @@ pub(super) struct Stage {
 /// The example rules must be built before.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "there is no package {}: `cargo xtask demo` builds the example rules and runs the demo; \
-     or build this one with `pointsman rule build rules-examples/{rule} -o {}`",
-    file.display(), file.display()
+    "the packages of the example rules are not here: {lacking}; in the clone of the repository `cargo xtask packages` \
+     builds them, `cargo xtask demo` builds them and runs the demo, and --packages names another folder"
 )]
 pub(crate) struct MissingPackage {
-    rule: String,
-    file: PathBuf,
+    /// What each place lacks.
+    lacking: String,
 }
 
 impl Stage {
-    /// Lays out the installation, with its packages from `packages`.
+    /// Lays out the installation, with its packages from the first of the places that has them all.
     ///
     /// # Errors
     /// [`MissingPackage`]; when the folder cannot be written.
-    pub(super) fn set(packages: &Path) -> Result<Self> {
+    pub(super) fn set(places: &[PathBuf]) -> Result<Self> {
+        let packages = packages(places)?;
         let folder = tempfile::Builder::new().prefix("pointsman-demo-").tempdir();
         let stage = Self { folder: folder.context("failed to create a temporary folder")? };
         let path = stage.folder.path();
@@ -39,9 +39,6 @@ impl Stage {
         for rule in rules() {
             let name = format!("{rule}.wasm");
             let file = packages.join(&name);
-            if !file.is_file() {
-                return Err(MissingPackage { rule, file }.into());
-            }
             std::fs::copy(&file, path.join("packages").join(&name))
                 .with_context(|| format!("failed to copy {}", file.display()))?;
         }
@@ -63,6 +60,19 @@ impl Stage {
     }
 }
 
+fn packages(places: &[PathBuf]) -> Result<&Path, MissingPackage> {
+    let rules = rules();
+    let mut lacking = Vec::new();
+    for place in places {
+        let missing = rules.iter().map(|rule| place.join(format!("{rule}.wasm"))).find(|file| !file.is_file());
+        match missing {
+            None => return Ok(place),
+            Some(file) => lacking.push(format!("there is no {}", file.display())),
+        }
+    }
+    Err(MissingPackage { lacking: lacking.join(", ") })
+}
+
 /// Each deployment of the demo runs the rule of its own name.
 fn rules() -> Vec<String> {
     let deployments = INSTALLATION.get_dir("deployments").into_iter().flat_map(Dir::files);
@@ -76,7 +86,7 @@ fn rules() -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn packages() -> TempDir {
+    fn built() -> TempDir {
         let packages = tempfile::tempdir().expect("a folder");
         for rule in rules() {
             std::fs::write(packages.path().join(format!("{rule}.wasm")), "a package").expect("written");
@@ -86,8 +96,8 @@ mod tests {
 
     #[test]
     fn the_demos_configuration_is_right_and_nothing_of_it_stays() {
-        let packages = packages();
-        let stage = Stage::set(packages.path()).expect("a stage");
+        let packages = built();
+        let stage = Stage::set(&[packages.path().to_owned()]).expect("a stage");
         let host = config::Host::load(&stage.config()).expect("a configuration");
         let names: Vec<_> = host.deployments.iter().map(|deployment| deployment.name.to_string()).collect();
         assert_eq!(names, rules());
@@ -99,10 +109,20 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_is_not_built_is_named_with_the_way_to_build_it() {
-        let packages = packages();
-        std::fs::remove_file(packages.path().join("leak-alarm.wasm")).expect("removed");
-        let error = Stage::set(packages.path()).err().expect("one is missing").to_string();
-        assert!(error.contains("leak-alarm.wasm") && error.contains("cargo xtask demo"), "{error}");
+    fn the_first_place_that_has_all_packages_is_taken() {
+        let (some, all) = (built(), built());
+        std::fs::remove_file(some.path().join("leak-alarm.wasm")).expect("removed");
+        let places = ["nowhere".into(), some.path().to_owned(), all.path().to_owned(), "elsewhere".into()];
+        assert_eq!(packages(&places).expect("one has all"), all.path());
+    }
+
+    #[test]
+    fn packages_that_are_not_built_are_named_with_the_way_to_build_them() {
+        let some = built();
+        std::fs::remove_file(some.path().join("leak-alarm.wasm")).expect("removed");
+        let error = Stage::set(&["nowhere".into(), some.path().to_owned()]).err().expect("one is missing").to_string();
+        let missing = some.path().join("leak-alarm.wasm").display().to_string();
+        assert!(error.contains("nowhere/") && error.contains(&missing), "{error}");
+        assert!(error.contains("cargo xtask packages") && error.contains("--packages"), "{error}");
     }
 }

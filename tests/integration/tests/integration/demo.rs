@@ -8,14 +8,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::client::now;
-use crate::host::{package_path, program};
+use crate::host::program;
 
-/// The demo with the packages that were built, in a folder of its own.
+/// The demo as people call it, in a folder of its own: it finds the packages that were built with it.
 fn demo(folder: &Path, duration: &str) -> Result<Command> {
-    let package = package_path("thermostat-window")?;
     let mut demo = Command::new(program()?);
-    demo.args(["demo", "--duration", duration, "--packages"]);
-    demo.arg(package.parent().context("a package lies in a folder")?);
+    demo.args(["demo", "--duration", duration]);
     demo.env("TMPDIR", folder).env("NO_COLOR", "1").current_dir(folder).stdin(Stdio::null());
     Ok(demo)
 }
