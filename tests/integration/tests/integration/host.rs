@@ -28,14 +28,19 @@ impl Host {
         );
         std::fs::create_dir_all(folder.join("deployments")).context("failed to create the folder of deployments")?;
         std::fs::write(folder.join("pointsman.toml"), head + text).context("failed to write pointsman.toml")?;
-        Ok(Self {
+        Ok(Self::there(folder, api))
+    }
+
+    /// A host that somebody else has configured.
+    pub(crate) fn there(folder: &Path, api: u16) -> Self {
+        Self {
             folder: folder.to_owned(),
             api,
             through: Vec::new(),
             beside: Vec::new(),
             environment: Vec::new(),
             child: None,
-        })
+        }
     }
 
     pub(crate) fn deploy(&self, name: &str, package: &str, rest: &str) -> Result<()> {
