@@ -31,9 +31,20 @@ impl Init {
         for (file, _) in FILES {
             output::print(self.folder.join(file).display());
         }
-        output::say("next: `pointsman check`, then `pointsman run`");
+        output::say(
+            "next: `pointsman check`, then `pointsman run`; deployments/fridge.toml.off says how to give it a rule",
+        );
         Ok(())
     }
+}
+
+/// A name that no other host has, so that several can share a broker: it is made from the machine and the folder.
+fn name(folder: &Path) -> String {
+    // Machines of one image may share either; a container has a host name of its own and often no machine id.
+    let [machine, host] = ["/etc/machine-id", "/etc/hostname"].map(|file| std::fs::read(file).unwrap_or_default());
+    let place = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let id = model::Id::of(&[&machine, &host, place.as_os_str().as_encoded_bytes()]).to_string();
+    format!("hub-{}", &id[..8])
 }
 
 /// Writes all files or none: what is there is never replaced.
@@ -46,8 +57,10 @@ fn write(folder: &Path) -> Result<()> {
     for folder in folders.chain(FOLDERS.map(|name| folder.join(name))) {
         std::fs::create_dir_all(&folder).with_context(|| format!("failed to create {}", folder.display()))?;
     }
+    let name = name(folder);
     for (file, (_, text)) in files.iter().zip(FILES) {
-        std::fs::write(file, text).with_context(|| format!("failed to write {}", file.display()))?;
+        std::fs::write(file, text.replace("{{name}}", &name))
+            .with_context(|| format!("failed to write {}", file.display()))?;
     }
     Ok(())
 }
@@ -64,6 +77,17 @@ mod tests {
         assert_eq!(host.device_ids().len(), 2);
         assert_eq!(host.templates.len(), 1);
         assert!(host.deployments.is_empty());
+    }
+
+    #[test]
+    fn two_hosts_on_one_broker_have_names_of_their_own() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let name = |hub: &str| {
+            let folder = folder.path().join(hub);
+            write(&folder).expect("written");
+            config::Host::load(&folder.join("pointsman.toml")).expect("a configuration").name
+        };
+        assert_ne!(name("hub"), name("other/hub"));
     }
 
     #[test]
