@@ -94,6 +94,7 @@ fn test() -> Result {
     setup::guest_target()?;
     setup::mosquitto()?;
     setup::faketime()?;
+    setup::small_disk();
     lint()?;
     let host = build_host()?;
     run(cargo().args(["test", "--workspace", "--exclude", "pointsman-integration"]))?;

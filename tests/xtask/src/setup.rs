@@ -65,6 +65,20 @@ pub(crate) fn faketime() -> Result {
     if folders.iter().any(|folder| there(folder)) { Ok(()) } else { install(&["libfaketime"]) }
 }
 
+/// Says so where the test of a full disk cannot have a small one of its own. It then runs with one that is played.
+pub(crate) fn small_disk() {
+    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0"));
+    let mut unshare = Command::new("unshare");
+    unshare.args(if root { &["--mount"][..] } else { &["--map-root-user", "--mount"] });
+    unshare.args(["sh", "-c", "mount -t tmpfs -o size=1m tmpfs /mnt"]);
+    if !unshare.output().is_ok_and(|output| output.status.success()) {
+        step(
+            "nobody may mount here, so a full disk is only played: for a real one run this as root with CAP_SYS_ADMIN \
+             (docker run --privileged), or where user namespaces may mount",
+        );
+    }
+}
+
 /// Installs packages of the distribution, where it is one that we know.
 fn install(packages: &[&str]) -> Result {
     let named = packages.join(" ");

@@ -1,11 +1,11 @@
-//! A full disk: a small file system of its own in a mount namespace, with the host's data on it.
+//! A full disk: a small file system of its own where one may be mounted, and one that is played everywhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::broker::Broker;
 use crate::client::{Heard, Mqtt, wait_until};
@@ -31,19 +31,30 @@ const DEPLOYMENT: &str =
 const BURST: usize = 500;
 const BURSTS: usize = 40;
 
-/// A disk of its own: a tmpfs of 32 MB that only those see who enter, and that outlives the host's process.
-struct Disk {
-    holder: Child,
-    data: PathBuf,
+/// What the host's data lies on; it outlives the host's process.
+enum Disk {
+    /// A tmpfs of 32 MB that only those see who enter where it is mounted.
+    Small { holder: Child, data: PathBuf },
+    /// The disk that there is, with a library before the C library that says it is full while there is a `filler`.
+    Played { data: PathBuf },
 }
 
 impl Disk {
-    /// Puts the host's data on one.
-    fn under(host: &mut Host) -> Result<Self> {
+    /// Runs `test` on each kind. A small disk needs the right to mount, which a container or a hardened system keeps from
+    /// us; the played one needs nothing. `cargo xtask test` says so where only that one is left.
+    fn each(test: impl Fn(fn(&mut Host) -> Result<Self>) -> Result<()>) -> Result<()> {
+        let may_mount = mounting().arg("true").output().is_ok_and(|output| output.status.success());
+        if may_mount {
+            test(Self::small).context("on a small disk")?;
+        }
+        test(Self::played).context("on a played disk")
+    }
+
+    /// Puts the host's data on a small disk.
+    fn small(host: &mut Host) -> Result<Self> {
         let data = host.folder.join("data");
         let mount = "mkdir -p \"$0\" && mount -t tmpfs -o size=32m tmpfs \"$0\" && echo mounted && exec cat";
-        let mut holder = Command::new("unshare");
-        holder.args(if is_root() { &["--mount"][..] } else { &["--map-root-user", "--mount"] });
+        let mut holder = mounting();
         // It ends with its input, which ends with the test.
         holder.args(["sh", "-c", mount]).arg(&data).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut holder = holder.spawn().context("failed to run unshare")?;
@@ -58,22 +69,64 @@ impl Disk {
         enter.extend(["sh".into(), "-c".into(), "cd \"$0\" && exec \"$@\"".into(), there]);
         host.through.clone_from(&enter);
         host.beside = enter;
-        Ok(Self { holder, data })
+        Ok(Self::Small { holder, data })
     }
 
-    /// A path of the data as those see it who have not entered.
-    fn path(&self, file: &str) -> PathBuf {
-        let data = self.data.strip_prefix("/").unwrap_or(&self.data);
-        Path::new("/proc").join(self.holder.id().to_string()).join("root").join(data).join(file)
+    /// Plays a disk under the host's data.
+    fn played(host: &mut Host) -> Result<Self> {
+        let data = host.folder.join("data");
+        let library = host.folder.join("full-disk.so");
+        compile(&library)?;
+        std::fs::create_dir_all(&data).context("failed to create the data folder")?;
+        let data = data.canonicalize().context("failed to find the data folder")?;
+        host.environment = vec![("LD_PRELOAD", library), ("FULL_DISK", data.clone())];
+        Ok(Self::Played { data })
+    }
+
+    /// Leaves no room; gives the file that is to go for there to be room again. Called `filler` the first time.
+    fn fill(&self, file: &str) -> Result<PathBuf> {
+        let (Self::Small { data, .. } | Self::Played { data }) = self;
+        match self {
+            Self::Small { holder, .. } => {
+                // As those see it who have not entered.
+                let data = data.strip_prefix("/").unwrap_or(data);
+                let path = Path::new("/proc").join(holder.id().to_string()).join("root").join(data).join(file);
+                fill(&path)?;
+                Ok(path)
+            }
+            Self::Played { .. } => {
+                let path = data.join(file);
+                std::fs::write(&path, "").context("failed to write the file that says so")?;
+                Ok(path)
+            }
+        }
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // The process is ours; that it is gone already is fine.
-        let _ = self.holder.kill();
-        let _ = self.holder.wait();
+        if let Self::Small { holder, .. } = self {
+            // The process is ours; that it is gone already is fine.
+            let _ = holder.kill();
+            let _ = holder.wait();
+        }
     }
+}
+
+/// What runs the command that follows where it may mount, out of everybody's sight.
+fn mounting() -> Command {
+    let mut command = Command::new("unshare");
+    command.args(if is_root() { &["--mount"][..] } else { &["--map-root-user", "--mount"] });
+    command
+}
+
+fn compile(library: &Path) -> Result<()> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("full-disk.c");
+    let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let output = Command::new(compiler).args(["-shared", "-fPIC", "-o"]).arg(library).arg(source).arg("-ldl").output();
+    let output = output.context("failed to start the C compiler")?;
+    ensure!(output.status.success(), "the C compiler said:\n{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
 }
 
 fn is_root() -> bool {
@@ -114,14 +167,17 @@ fn no_room(answer: &str) -> bool {
 
 #[test]
 fn a_host_that_finds_no_room_at_its_start_says_so_and_starts_once_there_is() -> Result<()> {
+    Disk::each(starts_without_room)
+}
+
+fn starts_without_room(disk: fn(&mut Host) -> Result<Disk>) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let broker = Broker::start(folder.path())?;
     let text = format!("[[mqtt]]\nname = \"local\"\nurl = \"mqtt://127.0.0.1:{}\"\n{DEVICES}", broker.port);
     let mut host = Host::new(folder.path(), &text)?;
     host.deploy("echo", "acceptance-fridge", DEPLOYMENT)?;
-    let disk = Disk::under(&mut host)?;
-    let filler = disk.path("filler");
-    fill(&filler)?;
+    let disk = disk(&mut host)?;
+    let filler = disk.fill("filler")?;
     host.launch()?;
     host.answers("/readyz", no_room)?;
     assert!(crate::host::get(host.api, "/healthz")?.starts_with("HTTP/1.1 200"));
@@ -140,18 +196,21 @@ fn a_host_that_finds_no_room_at_its_start_says_so_and_starts_once_there_is() -> 
 
 #[test]
 fn a_full_disk_stops_acknowledgements_and_starts_and_loses_and_doubles_nothing() -> Result<()> {
+    Disk::each(fills_up)
+}
+
+fn fills_up(disk: fn(&mut Host) -> Result<Disk>) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let broker = Broker::start(folder.path())?;
     let text = format!("[[mqtt]]\nname = \"local\"\nurl = \"mqtt://127.0.0.1:{}\"\n{DEVICES}", broker.port);
     let mut host = Host::new(folder.path(), &text)?;
     host.deploy("echo", "acceptance-fridge", DEPLOYMENT)?;
-    let disk = Disk::under(&mut host)?;
+    let disk = disk(&mut host)?;
     host.start()?;
     let client = Mqtt::connect(broker.port, "load", "acceptance/fired")?;
     client.publish("load/marker", r#"{"n":1}"#)?;
     client.hears("the first marker is answered", |heard| !heard.is_empty())?;
-    let filler = disk.path("filler");
-    fill(&filler)?;
+    let filler = disk.fill("filler")?;
     let mut sent = 1;
     let mut bursts = 0;
     while !crate::host::get(host.api, "/readyz")?.starts_with("HTTP/1.1 503") {
@@ -176,8 +235,7 @@ fn a_full_disk_stops_acknowledgements_and_starts_and_loses_and_doubles_nothing()
     assert!(host.log().contains("full"), "{}", host.log());
     // The power fails too.
     host.kill()?;
-    let rest = disk.path("rest");
-    fill(&rest)?;
+    let rest = disk.fill("rest")?;
     host.launch()?;
     host.answers("/readyz", no_room)?;
     for filler in [filler, rest] {
