@@ -67,11 +67,12 @@ fn soak(arguments: &[String]) -> Result {
 }
 
 /// The workspaces: what `cargo` builds with each of these manifests.
-const MANIFESTS: [&str; 6] = [
+const MANIFESTS: [&str; 7] = [
     "Cargo.toml",
     "sdk/rust/Cargo.toml",
     "rules-examples/Cargo.toml",
     "tests/guests/acceptance-probe/Cargo.toml",
+    "tests/guests/cooler/Cargo.toml",
     "tests/guests/rust-probe/Cargo.toml",
     "tests/guests/rust-wasi/Cargo.toml",
 ];
@@ -137,7 +138,7 @@ fn kills(arguments: &[String]) -> Result {
     run(test.env("POINTSMAN", &host).env("POINTSMAN_KILLS", count))
 }
 
-/// Builds the packages of the integration tests.
+/// Builds the packages of the integration tests, and the one of the benchmarks, so that it does not rot between them.
 fn guests(host: &Path) -> Result {
     step("build the packages of the integration tests");
     let packages = packages_folder();
@@ -147,6 +148,7 @@ fn guests(host: &Path) -> Result {
         ("acceptance-probe/faulty", "faulty.wasm"),
         ("acceptance-probe/relay", "relay.wasm"),
         ("acceptance-probe/listener", "listener.wasm"),
+        ("cooler", "cooler.wasm"),
         ("rust-wasi", "rust-wasi.wasm"),
     ];
     for (folder, package) in guests {
@@ -214,4 +216,39 @@ pub(crate) fn run(command: &mut Command) -> Result {
     let shown = format!("{command:?}");
     let status = command.current_dir(root()).status().map_err(|error| format!("failed to run {shown}: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("{shown} ended with {status}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Manifests under a folder that begin a workspace, as paths from the root.
+    fn workspaces(folder: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).expect("a folder that can be read") {
+            let path = entry.expect("an entry that can be read").path();
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if path.is_dir() && !name.starts_with('.') && name != "target" {
+                workspaces(&path, found);
+            }
+            if name == "Cargo.toml" {
+                let text = std::fs::read_to_string(&path).expect("a manifest that can be read");
+                if text.lines().any(|line| line.trim() == "[workspace]") {
+                    let path = path.strip_prefix(root()).expect("a path under the root");
+                    found.push(path.to_string_lossy().into_owned());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_workspace_is_held_against_the_style() {
+        let mut found = Vec::new();
+        workspaces(&root(), &mut found);
+        // A text with holes, which tests fill and build.
+        found.retain(|path| path != "sdk/rust/template/Cargo.toml");
+        found.sort();
+        let mut listed = MANIFESTS.map(str::to_owned);
+        listed.sort();
+        assert_eq!(found, listed);
+    }
 }
