@@ -17,7 +17,7 @@ use model::{Configuration, Decision, Deployment, Device, Input, Instant, Name, l
 
 use crate::backtest::{Numbers, Set};
 use crate::installation::message_filters;
-use crate::journal::SameInstant;
+use crate::journal::{Losses, SameInstant};
 
 /// What a replay is made of.
 pub(crate) struct Replay {
@@ -45,6 +45,8 @@ pub(crate) struct Summary {
     pub(crate) lines: u64,
     pub(crate) skipped: u64,
     pub(crate) unclaimed: Unclaimed,
+    /// Records that the recording, an export, says are lost.
+    pub(crate) losses: Losses,
     /// Those with an effect, a refusal or a failure.
     pub(crate) decisions: u64,
     /// SHA-256 over them.
@@ -131,6 +133,7 @@ impl Replay {
         let mut summary = Summary::default();
         while let Some(line) = reader.next_line()? {
             summary.lines += 1;
+            summary.losses.note(&line);
             let (number, at, exported) = (line.number, line.received(), line.journal.is_some());
             if matches!(
                 line.kind,

@@ -100,9 +100,14 @@ impl Operator for Doors {
             check_kept(reader.clone(), range.clone()).await?;
             tokio::task::spawn_blocking(move || {
                 let send = |line: String| lines.blocking_send(Ok(Bytes::from(line + "\n"))).is_ok();
-                if let Err(error) = export(&reader, &devices, &range, send) {
+                match export(&reader, &devices, &range, send) {
+                    Ok(losses) => {
+                        if let Some(told) = losses.told() {
+                            tracing::warn!("exported the journal without what is lost: {told}");
+                        }
+                    }
                     // The reader of the stream is gone, or hears of it here.
-                    let _ = lines.blocking_send(Err(Error::Failed(error.to_string())));
+                    Err(error) => drop(lines.blocking_send(Err(Error::Failed(format!("{error:#}"))))),
                 }
             });
             Ok(out)

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use backtest::{Backtest, Options, Part, Report, Results, warm_up};
 use engine::rows::{self, PartitionRow};
 use model::input::{Body, HostEvent};
@@ -11,7 +11,7 @@ use store::{JournalEntry, Reader, Table};
 
 use super::Set;
 use super::recording::place;
-use crate::journal::{Archive, Entry, SameInstant, Stored, entry, nearest_checkpoint, refuse_older};
+use crate::journal::{Archive, Entry, Losses, SameInstant, Stored, entry, nearest_checkpoint, refuse_older};
 
 #[cfg(test)]
 mod tests;
@@ -114,6 +114,7 @@ impl Past {
         let mut cursors = self.cursors()?;
         let mut done = 0;
         let mut same = SameInstant::default();
+        let mut losses = Losses::default();
         while let Some((partition, row)) = next(&mut cursors, &self.reader)? {
             done += 1;
             if done % 1_024 == 0 {
@@ -125,7 +126,13 @@ impl Past {
             if !row.observed {
                 continue;
             }
-            let found = entry(partition, &row)?;
+            let found = match entry(partition, &row) {
+                Ok(found) => found,
+                Err(lost) => {
+                    losses.add(lost);
+                    continue;
+                }
+            };
             if found.input.as_ref().is_some_and(|input| same.took(found.at, input)) {
                 continue;
             }
@@ -149,6 +156,7 @@ impl Past {
         }
         let end = self.range.1.map(|to| Instant(to.0 - 1));
         let mut report = run.finish(end);
+        report.unknown.extend(lost(&losses));
         report.unknown.extend(self.short_past());
         report.unknown.extend(unheard(old.as_deref(), ran.as_ref(), new));
         Ok(report)
@@ -229,7 +237,9 @@ impl Past {
                 let Some(last) = page.last() else { break };
                 from = last.sequence + 1;
                 for row in &page {
-                    if let Some(place) = entry(start.partition, row)?.input.as_ref().and_then(place) {
+                    // One that is lost is told of where the stream reaches it.
+                    let read = entry(start.partition, row).ok().and_then(|entry| entry.input);
+                    if let Some(place) = read.as_ref().and_then(place) {
                         *found.entry(place).or_default() += 1;
                     }
                 }
@@ -269,7 +279,9 @@ impl Start {
         };
         let mut rows = Vec::new();
         for part in reader.checkpoint_parts(partition, found.sequence)? {
-            store::unpack(&part, &mut |table, key, value| rows.push((table, key.into(), value.into())))?;
+            store::unpack(&part, &mut |table, key, value| rows.push((table, key.into(), value.into()))).with_context(
+                || format!("partition {partition}: the checkpoint after record {} is damaged", found.sequence),
+            )?;
         }
         Ok(Self { partition, sequence: found.sequence, at: found.at, last, rows })
     }
@@ -312,6 +324,11 @@ fn next(cursors: &mut [Cursor], reader: &Reader) -> Result<Option<(u16, JournalE
 /// Transfers are made again; a switch or a joined device was put in force by its own means.
 fn is_fed(body: &Body) -> bool {
     !matches!(body, Body::Transfer(_) | Body::Host(HostEvent::Joined(_) | HostEvent::Switched { .. }))
+}
+
+/// What stood in records that are lost.
+pub(super) fn lost(losses: &Losses) -> Option<String> {
+    losses.told().map(|told| format!("What both sets would have made of what is lost of the journal: {told}."))
 }
 
 /// Topics that only the new set listens to: nothing of them was kept.

@@ -11,8 +11,9 @@ use ingest::recorded::{BadLines, Error as RecordingError, FileReader, Kind};
 use model::input::{Body, HostEvent, Settled};
 use model::{Device, Id, Input, Instant, Name};
 
+use super::past::lost;
 use super::{Numbers, Set};
-use crate::journal::is_export;
+use crate::journal::{Losses, is_export};
 use crate::replay::Error;
 
 /// Runs both sets over a recording. What devices report is read once, by the devices of the new set and those that only
@@ -31,6 +32,7 @@ pub(crate) fn over_recording(
     let mut map = device_map(old, new);
     let mut taken = HashSet::new();
     let mut unclaimed = 0;
+    let mut losses = Losses::default();
     let source = Name::from("recording");
     // An export of a newer program is refused here.
     is_export(recording)?;
@@ -40,6 +42,7 @@ pub(crate) fn over_recording(
     let mut clock = Instant::default();
     while let Some(line) = reader.next_line()? {
         let (number, at) = (line.number, line.received());
+        losses.note(&line);
         // What follows from the rest is made again.
         if matches!(
             line.kind,
@@ -102,6 +105,7 @@ pub(crate) fn over_recording(
     let mut report = run.finish(end);
     report.skipped = reader.skipped();
     report.unclaimed = unclaimed;
+    report.unknown.extend(lost(&losses));
     Ok(report)
 }
 

@@ -130,10 +130,13 @@ impl Export {
             ))
         };
         let mut written = Ok(());
-        crate::journal::export(&reader, &devices, range, |line| {
+        let losses = crate::journal::export(&reader, &devices, range, |line| {
             written = writeln!(to, "{line}");
             written.is_ok()
         })?;
+        if let Some(told) = losses.told() {
+            output::say(told);
+        }
         written.and_then(|()| to.flush()).with_context(|| format!("failed to write {}", self.file.display()))
     }
 }

@@ -180,6 +180,7 @@ impl Replay {
                 "lines": summary.lines,
                 "skipped": summary.skipped,
                 "unclaimed": summary.unclaimed.lines,
+                "lost": summary.losses.count(),
                 "decisions": summary.decisions,
                 "digest": summary.digest,
                 "accounts": summary.accounts,
@@ -196,6 +197,9 @@ impl Replay {
             output::say(format_args!(
                 "{lines} lines of topics that no device and no rule hears; the first is line {line}, on {topic}"
             ));
+        }
+        if let Some(told) = summary.losses.told() {
+            output::say(told);
         }
         for divergence in &summary.divergences {
             let engine::Divergence { deployment, key, event, handled, .. } = divergence;

@@ -107,7 +107,8 @@ impl<'a> Replayer<'a> {
     pub(crate) fn begin(&mut self, partition: u16, sequence: u64, parts: &[Vec<u8>]) -> Result<()> {
         let mut rows = Vec::new();
         for part in parts {
-            store::unpack(part, &mut |table, key, value| rows.push((table, key.into(), value.into())))?;
+            store::unpack(part, &mut |table, key, value| rows.push((table, key.into(), value.into())))
+                .with_context(|| format!("partition {partition}: the checkpoint after record {sequence} is damaged"))?;
         }
         let checkpoint = (sequence > 0).then_some(Checkpoint { sequence, rows });
         let running = Running { exact: None, checkpoint, made: VecDeque::new(), recorded: VecDeque::new() };

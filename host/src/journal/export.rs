@@ -2,18 +2,19 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result};
 use engine::{configuration, digest, rows};
 use ingest::recorded::{
     Bytes, EXPORT_VERSION, Entry, Export, Hash, JournalPart, Timed, to_bare_line, to_journal_line, to_line, to_raw_line,
 };
 use model::device::Devices;
 use model::input::{Body, HostEvent};
-use model::{ConfigurationDigest, Decision, Input, Name};
+use model::{ConfigurationDigest, Name};
 use serde_json::value::to_raw_value;
 use server::state::Range;
 use store::{DecisionRow, JournalEntry, Reader, Table};
 
+use super::lost::{Losses, Lost, decision, loss, observed};
 use super::same_instant::SameInstant;
 use super::stored::{nearest_checkpoint, refuse_older};
 
@@ -23,7 +24,7 @@ const PAGE: usize = 1_000;
 /// Gives the lines of an export to `send`, in order of time over all partitions, until it returns false.
 ///
 /// With `range.observed` it is what was observed, each input once. Else it is everything, from the checkpoint before
-/// `range.from` on.
+/// `range.from` on. What is lost is a line that says so, and the rest follows.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -32,12 +33,12 @@ pub(crate) fn export(
     devices: &Devices,
     range: &Range,
     send: impl FnMut(String) -> bool,
-) -> Result<()> {
+) -> Result<Losses> {
     let partitions = partitions(reader, range);
-    let mut writer = Writer { reader, devices, send, told: HashSet::new() };
+    let mut writer = Writer { reader, devices, send, told: HashSet::new(), losses: Losses::default() };
     let mut cursors = Vec::new();
     if !range.observed && !writer.head()? {
-        return Ok(());
+        return Ok(writer.losses);
     }
     for partition in partitions {
         let from = if range.observed { 1 } else { writer.open(partition, range)? };
@@ -56,7 +57,7 @@ pub(crate) fn export(
         }
         let goes_on = if range.observed {
             let wanted = row.observed && range.from.is_none_or(|from| row.at >= from);
-            !wanted || writer.observed(&row, &mut same)
+            !wanted || writer.observed(partition, &row, &mut same)
         } else {
             writer.record(partition, &row, &decisions)?
         };
@@ -64,7 +65,7 @@ pub(crate) fn export(
             break;
         }
     }
-    Ok(())
+    Ok(writer.losses)
 }
 
 /// Refuses a range that is older than what is kept.
@@ -85,6 +86,7 @@ struct Writer<'a, S> {
     send: S,
     /// Configurations that stand in the file already.
     told: HashSet<ConfigurationDigest>,
+    losses: Losses,
 }
 
 impl<S: FnMut(String) -> bool> Writer<'_, S> {
@@ -112,6 +114,9 @@ impl<S: FnMut(String) -> bool> Writer<'_, S> {
                     named =
                         rows::decode::<rows::PartitionRow>("partition", value).ok().and_then(|row| row.configuration);
                 }
+            })
+            .with_context(|| {
+                format!("partition {partition}: the checkpoint after record {} is damaged", found.sequence)
             })?;
             if let Some(named) = named {
                 self.configuration(named, timed)?;
@@ -135,31 +140,44 @@ impl<S: FnMut(String) -> bool> Writer<'_, S> {
     }
 
     fn record(&mut self, partition: u16, row: &JournalEntry, decisions: &[DecisionRow]) -> Result<bool> {
-        let Some(payload) = &row.payload else {
-            bail!("partition {partition}: the content of record {} was deleted", row.sequence);
-        };
         let timed = Timed { sequence: Some(row.sequence), at: row.at };
         let mut part =
             JournalPart { partition, begins: row.begins, digest: Some(Hash(row.digest)), ..JournalPart::default() };
-        let line = if row.observed {
-            let input: Input = rows::decode("journal", payload)?;
-            if let Body::Host(HostEvent::Started { configuration: Some(digest), .. }) = &input.body {
-                self.configuration(*digest, timed)?;
-            } else if let Body::Host(HostEvent::Switched { configuration }) = &input.body {
-                self.configuration(*configuration, timed)?;
+        let line = match observed(partition, row) {
+            Ok(Some(input)) => {
+                if let Body::Host(HostEvent::Started { configuration: Some(digest), .. }) = &input.body {
+                    self.configuration(*digest, timed)?;
+                } else if let Body::Host(HostEvent::Switched { configuration }) = &input.body {
+                    self.configuration(*configuration, timed)?;
+                }
+                part.record = row.payload.clone().map(Bytes);
+                to_line(&Entry { input: &input, received: row.at, sequence: Some(row.sequence) }, self.devices)
             }
-            part.record = Some(Bytes(payload.clone()));
-            to_line(&Entry { input: &input, received: row.at, sequence: Some(row.sequence) }, self.devices)
-        } else {
-            part.derived = Some(row.kind.clone());
-            let content = rmp_serde::from_slice::<serde_json::Value>(payload).ok();
-            part.content = content.and_then(|content| to_raw_value(&content).ok());
-            to_bare_line(timed)
+            Ok(None) => {
+                part.derived = Some(row.kind.clone());
+                part.lost = loss(row);
+                let payload = row.payload.as_deref().filter(|_| part.lost.is_none());
+                let content = payload.and_then(|payload| rmp_serde::from_slice::<serde_json::Value>(payload).ok());
+                part.content = content.and_then(|content| to_raw_value(&content).ok());
+                to_bare_line(timed)
+            }
+            Err(lost) => {
+                part.lost = Some(lost.loss);
+                to_bare_line(timed)
+            }
         };
+        if let Some(loss) = part.lost {
+            self.losses.add(Lost::content(partition, row.sequence, loss));
+        }
         let mut goes_on = (self.send)(to_journal_line(line, &part));
         for row in decisions {
-            let decision: Decision = rows::decode("decisions", &row.payload)?;
-            let decision = Some(to_raw_value(&digest::line(&decision))?);
+            let decision = match decision(partition, row) {
+                Ok(decision) => Some(to_raw_value(&digest::line(&decision))?),
+                Err(lost) => {
+                    self.losses.add(lost);
+                    continue;
+                }
+            };
             let part = JournalPart { partition, decision, ..JournalPart::default() };
             goes_on &= (self.send)(to_journal_line(to_bare_line(timed), &part));
         }
@@ -167,13 +185,22 @@ impl<S: FnMut(String) -> bool> Writer<'_, S> {
     }
 
     /// What several partitions took is one line; transfers follow from the others.
-    fn observed(&mut self, row: &JournalEntry, same: &mut SameInstant) -> bool {
-        let input = row.payload.as_ref().and_then(|payload| rows::decode::<Input>("journal", payload).ok());
-        let Some(input) = input.filter(|input| !matches!(input.body, Body::Transfer(_))) else { return true };
-        if same.took(row.at, &input) {
+    fn observed(&mut self, partition: u16, row: &JournalEntry, same: &mut SameInstant) -> bool {
+        if &*row.kind == "transfer" {
             return true;
         }
-        (self.send)(to_line(&Entry { input: &input, received: row.at, sequence: None }, self.devices))
+        match observed(partition, row) {
+            Ok(Some(input)) if !same.took(row.at, &input) => {
+                (self.send)(to_line(&Entry { input: &input, received: row.at, sequence: None }, self.devices))
+            }
+            Ok(_) => true,
+            Err(lost) => {
+                self.losses.add(lost);
+                let part = JournalPart { partition, lost: Some(lost.loss), ..JournalPart::default() };
+                let line = to_bare_line(Timed { sequence: Some(row.sequence), at: row.at });
+                (self.send)(to_journal_line(line, &part))
+            }
+        }
     }
 }
 

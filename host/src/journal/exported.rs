@@ -12,7 +12,7 @@ use model::{Configuration, ConfigurationDigest};
 use sha2::{Digest as _, Sha256};
 
 use super::exact::Watcher;
-use super::{Archive, Entry, Replayed, Replayer};
+use super::{Archive, Entry, Lost, Replayed, Replayer};
 
 /// Whether a recording is a journal's export: its first line says so.
 ///
@@ -91,6 +91,9 @@ fn read_configuration(line: &Line, digest: ConfigurationDigest) -> Result<(Confi
 }
 
 fn entry(line: &Line, part: &JournalPart) -> Result<Entry> {
+    if let (Some(loss), None) = (part.lost, &part.derived) {
+        return Err(Lost::content(part.partition, line.sequence.unwrap_or_default(), loss).into());
+    }
     let digest = part.digest.context("no digest of the record")?.0;
     let input = match (&part.record, &part.derived) {
         (Some(record), None) => {

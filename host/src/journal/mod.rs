@@ -4,6 +4,7 @@ mod archive;
 mod exact;
 mod export;
 mod exported;
+mod lost;
 mod same_instant;
 mod stored;
 
@@ -11,5 +12,6 @@ pub(crate) use archive::Archive;
 pub(crate) use exact::{Entry, Replayed, Replayer, Traced, Watcher};
 pub(crate) use export::{export, refuse};
 pub(crate) use exported::{is_export, replay as replay_export};
+pub(crate) use lost::{Losses, Lost};
 pub(crate) use same_instant::SameInstant;
 pub(crate) use stored::{Stored, entry, nearest_checkpoint, refuse_older};

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use anyhow::{Result, bail};
-use engine::{configuration, digest, rows};
-use model::{Configuration, ConfigurationDigest, Decision, Instant};
+use anyhow::{Result, anyhow, bail};
+use engine::{configuration, digest};
+use model::{Configuration, ConfigurationDigest, Instant};
 use store::{Checkpoint, JournalEntry, Reader};
 
+use super::lost::{Lost, decision, observed};
 use super::{Archive, Entry, Replayed, Replayer};
 use crate::journal::exact::{Traced, Watcher};
 
@@ -47,11 +48,11 @@ impl Stored {
                 let (Some(first), Some(last)) = (rows.first(), rows.last()) else { break };
                 let (range, ended) = ((first.sequence, last.sequence), rows.len() < page.len());
                 for row in rows {
-                    replayer.take(&entry(partition, row)?)?;
+                    let entry = entry(partition, row).map_err(|lost| self.goes_on_after(lost))?;
+                    replayer.take(&entry)?;
                 }
                 for row in self.reader.decisions_within(partition, range)? {
-                    let decision: Decision = rows::decode("decisions", &row.payload)?;
-                    replayer.recorded(partition, digest::line(&decision))?;
+                    replayer.recorded(partition, digest::line(&decision(partition, &row)?))?;
                 }
                 done += range.1 + 1 - range.0;
                 progress(done);
@@ -95,8 +96,7 @@ impl Stored {
                 }
                 replayer.take(&entry(partition, row)?)?;
                 while let Some(row) = recorded.next_if(|decision| decision.sequence <= row.sequence) {
-                    let decision: Decision = rows::decode("decisions", &row.payload)?;
-                    replayer.recorded(partition, digest::line(&decision))?;
+                    replayer.recorded(partition, digest::line(&decision(partition, &row)?))?;
                 }
             }
             next = range.1 + 1;
@@ -113,6 +113,17 @@ impl Stored {
             }
             None if first == 1 => Ok(1),
             None => bail!("partition {partition}: the journal begins at record {first} and no checkpoint opens it"),
+        }
+    }
+
+    /// Says from where on the journal can be replayed in spite of a lost record: the next checkpoint after it.
+    pub(crate) fn goes_on_after(&self, lost: Lost) -> anyhow::Error {
+        let checkpoints = self.reader.checkpoints(lost.partition).unwrap_or_default();
+        match checkpoints.iter().find(|checkpoint| checkpoint.sequence >= lost.sequence) {
+            Some(Checkpoint { at, .. }) => {
+                anyhow!("{lost}; later records can be replayed with --from {}", Instant(at.0 + 1))
+            }
+            None => lost.into(),
         }
     }
 
@@ -191,12 +202,9 @@ pub(crate) fn nearest_checkpoint(reader: &Reader, partition: u16, from: Instant)
 /// A row as a replay takes it.
 ///
 /// # Errors
-/// When its payload was deleted or does not read back.
-pub(crate) fn entry(partition: u16, row: &JournalEntry) -> Result<Entry> {
-    let Some(payload) = &row.payload else {
-        bail!("partition {partition}: the content of record {} was deleted", row.sequence);
-    };
-    let input = if row.observed { Some(rows::decode("journal", payload)?) } else { None };
+/// When what it observed is lost.
+pub(crate) fn entry(partition: u16, row: &JournalEntry) -> Result<Entry, Lost> {
+    let input = observed(partition, row)?;
     Ok(Entry {
         partition,
         sequence: row.sequence,

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::{Name, limits};
 
-pub use journal::{Bytes, EXPORT_VERSION, Export, Hash, JournalPart};
+pub use journal::{Bytes, EXPORT_VERSION, Export, Hash, JournalPart, Loss};
 pub use line::{Kind, Line, LineError};
 pub use write::{Entry, Timed, to_bare_line, to_journal_line, to_line, to_raw_line};
 

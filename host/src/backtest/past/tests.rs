@@ -96,6 +96,22 @@ fn a_stream_begins_at_the_newest_checkpoint_before_what_is_wanted() {
 }
 
 #[test]
+fn a_lost_record_is_told_with_the_instant_from_which_the_rest_can_be_replayed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_writer, reader) = write(folder.path(), OPTIONS.retention, &[&[1, 10, 20, 30]], &[10, 30]);
+    let told = |sequence| {
+        let row = reader.journal_row(0, sequence).expect("reads").expect("a row");
+        let lost = entry(0, &row).expect_err("no input has no bytes at all");
+        Stored::new(reader.clone()).goes_on_after(lost).to_string()
+    };
+    let from = Instant(second(29).0 + 1);
+    assert_eq!(nearest_checkpoint(&reader, 0, from).expect("reads").map(|found| found.sequence), Some(3));
+    let expected = "partition 0: the content of record 2 does not read back; later records can be replayed with --from";
+    assert_eq!(told(2), format!("{expected} {from}"));
+    assert_eq!(told(4), "partition 0: the content of record 4 does not read back", "no checkpoint comes after it");
+}
+
+#[test]
 fn a_journal_that_no_checkpoint_opens_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let (_writer, reader) = write(folder.path(), OPTIONS.retention, &[&[1, 10]], &[]);

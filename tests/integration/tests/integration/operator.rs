@@ -259,6 +259,35 @@ fn a_journal_is_counted_exported_and_verified_down_to_the_changed_row() -> Resul
     let damaged = host.command(&["journal", "verify"])?;
     assert_eq!(damaged.status.code(), Some(1), "{}", err(&damaged));
     assert!(out(&damaged).contains("payload") && err(&damaged).contains("1 rows of the journal"), "{}", out(&damaged));
+    readable_beside_damage(&host, &all)
+}
+
+/// One record of the journal reads back as another that nobody took: everything else is still there, and whoever reads
+/// is told where it was.
+fn readable_beside_damage(host: &Host, whole: &str) -> Result<()> {
+    let report = whole.lines().find(|line| line.contains("window:the-one-record")).context("the record")?;
+    let sequence = serde_json::from_str::<Json>(report)?["seq"].clone();
+    let lost = &*format!("of record {sequence} is damaged: its digest differs");
+    for range in [&["journal", "export"][..], &["journal", "export", "--observed"]] {
+        let exported = host.command(range)?;
+        ensure!(exported.status.success() && err(&exported).contains(lost), "{range:?}: {}", err(&exported));
+        let lines: Vec<Json> = out(&exported).lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        let damaged: Vec<_> = lines.iter().filter(|line| line["journal"]["lost"] == "damaged").collect();
+        assert_eq!(damaged.len(), 1, "{range:?}");
+        assert_eq!((&damaged[0]["seq"], &damaged[0]["id"]), (&sequence, &Json::Null), "{range:?}");
+    }
+    let exported = host.command(&["journal", "export", "damaged.jsonl"])?;
+    assert_eq!(std::fs::read_to_string(host.folder.join("damaged.jsonl"))?.lines().count(), whole.lines().count());
+    ensure!(exported.status.success(), "{}", err(&exported));
+    for arguments in [&["replay"][..], &["replay", "damaged.jsonl"]] {
+        refused(host, arguments, 1, lost)?;
+    }
+    let simulated = json(host, &["replay", "damaged.jsonl", "--simulated"])?;
+    assert_eq!((&simulated["lost"], &simulated["skipped"]), (&json!(1), &json!(0)), "{simulated}");
+    for arguments in [&["backtest", "--new", "."][..], &["backtest", "damaged.jsonl", "--new", "."]] {
+        let report = json(host, arguments)?;
+        assert!(report["unknown"].to_string().contains(lost), "{arguments:?}: {report}");
+    }
     Ok(())
 }
 

@@ -33,6 +33,9 @@ pub struct JournalPart {
     /// What was derived, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<Box<RawValue>>,
+    /// Why the record is not here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Loss>,
     /// A decision that the record before it caused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Box<RawValue>>,
@@ -45,6 +48,18 @@ pub struct JournalPart {
     /// The first line of an export.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export: Option<Export>,
+}
+
+/// Why what a record held cannot be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    #[error("was deleted")]
+    Deleted,
+    #[error("is damaged: its digest differs")]
+    Damaged,
+    #[error("does not read back")]
+    Unreadable,
 }
 
 /// What an export is of.
