@@ -63,7 +63,7 @@ pub(crate) struct Traced {
     pub(crate) decisions: Vec<Decision>,
 }
 
-/// A partition that has left its journal, with what it needs to go on.
+/// Partitions that have left their journals, with what they need to go on.
 pub(crate) struct Departed<'a> {
     branch: Branch,
     archive: Archive,
@@ -126,7 +126,7 @@ impl<'a> Replayer<'a> {
             self.begin(partition, 0, &[])?;
         }
         if self.running[&partition].exact.is_none() {
-            self.start(entry)?;
+            self.start(partition, Some(entry))?;
         }
         let running = self.running.get_mut(&partition).expect("it was just begun");
         let exact = running.exact.as_mut().expect("it was just started");
@@ -175,10 +175,10 @@ impl<'a> Replayer<'a> {
         self.running.get(&partition)?.exact.as_ref()
     }
 
-    /// Lets a partition leave its journal; none before its first record.
-    pub(crate) fn depart(mut self, partition: u16) -> Option<Departed<'a>> {
-        let branch = self.running.remove(&partition)?.exact?.depart();
-        let Self { archive, partitions, configurations, .. } = self;
+    /// Lets all partitions leave their journals where they stand; none before the first record of any.
+    pub(crate) fn depart(self) -> Option<Departed<'a>> {
+        let Self { archive, partitions, configurations, running, .. } = self;
+        let branch = Branch::of(running.into_values().filter_map(|running| running.exact).collect())?;
         Some(Departed { branch, archive, partitions, configurations })
     }
 
@@ -204,10 +204,20 @@ impl<'a> Replayer<'a> {
         Ok(self.summary)
     }
 
-    fn start(&mut self, entry: &Entry) -> Result<()> {
-        let running = self.running.get_mut(&entry.partition).expect("it was begun");
+    /// Makes a partition that stands at its checkpoint, before any record, what the checkpoint says.
+    ///
+    /// # Errors
+    /// When its configuration or a package is missing.
+    pub(crate) fn stand(&mut self, partition: u16) -> Result<()> {
+        let waits = |running: &Running| running.exact.is_none() && running.checkpoint.is_some();
+        if self.running.get(&partition).is_some_and(waits) { self.start(partition, None) } else { Ok(()) }
+    }
+
+    /// Starts a partition at its first record, or where it stands.
+    fn start(&mut self, partition: u16, first: Option<&Entry>) -> Result<()> {
+        let running = self.running.get_mut(&partition).expect("it was begun");
         let checkpoint = running.checkpoint.take();
-        let named = match entry.input.as_ref().map(|input| &input.body) {
+        let named = match first.and_then(|entry| entry.input.as_ref()).map(|input| &input.body) {
             // After a start the state is laid out as the new configuration has it.
             Some(Body::Host(HostEvent::Started { configuration, .. })) => *configuration,
             _ => checkpoint.as_ref().and_then(Checkpoint::configuration),
@@ -215,11 +225,14 @@ impl<'a> Replayer<'a> {
         let configuration = match named {
             Some(digest) => known(&mut self.configurations, digest)?,
             None => {
-                bail!("the journal does not say what was in force at record {}: it is older than that", entry.sequence)
+                let record = first.map_or_else(String::new, |entry| format!(" at record {}", entry.sequence));
+                bail!(
+                    "partition {partition}: the journal does not say what was in force{record}: it is older than that"
+                )
             }
         };
         let setup = self.archive.setup(configuration, self.partitions)?;
-        let mut exact = Exact::new(entry.partition, setup)?;
+        let mut exact = Exact::new(partition, setup)?;
         if let Some(checkpoint) = &checkpoint {
             let rows = checkpoint.rows.iter().map(|(table, key, value)| (*table, &**key, &**value));
             exact.restore(checkpoint.sequence, rows)?;
@@ -269,18 +282,20 @@ impl<'a> Replayer<'a> {
 }
 
 impl Departed<'_> {
-    /// Takes an input as if it had come at this record's place.
+    /// Ends the turn.
+    pub(crate) fn end_turn(&mut self) {
+        self.branch.end_turn();
+    }
+
+    /// Takes an input as if it had come at this instant.
     ///
     /// # Errors
     /// When what it puts in force is not kept.
-    pub(crate) fn feed(&mut self, entry: &Entry, input: &Input) -> Result<()> {
-        if entry.begins {
-            self.branch.end_turn();
-        }
+    pub(crate) fn feed(&mut self, input: &Input, at: Instant) -> Result<()> {
         let wanted = self.branch.wanted(input);
         let configuration = put_in_force(input, wanted, self.branch.configuration(), &mut self.configurations)?;
         let setup = configuration.map(|new| self.archive.setup(new, self.partitions)).transpose()?;
-        Ok(self.branch.feed(input, entry.at, setup)?)
+        Ok(self.branch.feed(input, at, setup)?)
     }
 
     /// Lets the clock run on to the end.

@@ -84,7 +84,10 @@ impl Stored {
         }
         loop {
             let page = self.reader.journal(partition, next, PAGE)?;
-            let (Some(first), Some(last)) = (page.first(), page.last()) else { return Ok(replayer) };
+            let (Some(first), Some(last)) = (page.first(), page.last()) else {
+                replayer.stand(partition)?;
+                return Ok(replayer);
+            };
             let range = (first.sequence, last.sequence);
             let mut recorded = self.reader.decisions_within(partition, range)?.into_iter().peekable();
             for row in &page {
@@ -92,6 +95,7 @@ impl Stored {
                     replayer.trace();
                 }
                 if row.sequence >= from && enough(row.sequence, row.at, replayer.traced()) {
+                    replayer.stand(partition)?;
                     return Ok(replayer);
                 }
                 replayer.take(&entry(partition, row)?)?;
@@ -101,6 +105,33 @@ impl Stored {
             }
             next = range.1 + 1;
         }
+    }
+
+    /// Replays every partition from its nearest checkpoint, and stands before these records of theirs.
+    ///
+    /// # Errors
+    /// Where the replay parts from the journal, or something that it needs is not kept.
+    pub(crate) fn before(&self, archive: Archive, places: &[(u16, u64)]) -> Result<Replayer<'_>> {
+        let find = Box::new(|digest| self.configuration(digest));
+        let mut replayer = Replayer::new(archive, self.reader.partitions(), find, Box::new(|_, _| Ok(())));
+        for (partition, end) in places {
+            let mut next = self.begin_before(&mut replayer, *partition, *end)?;
+            while next < *end {
+                let page = self.reader.journal(*partition, next, PAGE)?;
+                let rows: Vec<&JournalEntry> = page.iter().take_while(|row| row.sequence < *end).collect();
+                let (Some(first), Some(last)) = (rows.first(), rows.last()) else { break };
+                let range = (first.sequence, last.sequence);
+                for row in rows {
+                    replayer.take(&entry(*partition, row)?)?;
+                }
+                for row in self.reader.decisions_within(*partition, range)? {
+                    replayer.recorded(*partition, digest::line(&decision(*partition, &row)?))?;
+                }
+                next = range.1 + 1;
+            }
+            replayer.stand(*partition)?;
+        }
+        Ok(replayer)
     }
 
     fn begin_before(&self, replayer: &mut Replayer<'_>, partition: u16, from: u64) -> Result<u64> {

@@ -39,13 +39,17 @@ impl Past {
         self.devices.iter().find(|device| &*device.id == id).ok_or_else(unknown)
     }
 
+    pub(super) fn archive(&self) -> Result<Archive> {
+        Archive::open(&self.host)
+    }
+
     /// Replays a partition and traces it from a record on, until it is enough.
     pub(super) fn replay(
         &self,
         from: Place,
         enough: &mut dyn FnMut(u64, Instant, &Traced) -> bool,
     ) -> Result<Replayer<'_>> {
-        self.stored.past(Archive::open(&self.host)?, from, enough)
+        self.stored.past(self.archive()?, from, enough)
     }
 
     /// The last record of a partition at or before an instant; 0 when there is none.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, Result};
 use engine::digest;
+use model::event::Quality;
 use model::input::Body;
 use model::unit::Quantity;
 use model::{Capability, Decision, Input, Instant, Name, Value};
@@ -12,9 +13,9 @@ use serde_json::{Map, Value as Json};
 
 use super::effect::find;
 use super::node::{Node, Report};
-use super::past::{Past, Place};
+use super::past::Past;
 use super::{Unanswerable, words};
-use crate::journal::entry;
+use crate::journal::Merged;
 
 /// One capability with another value.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,34 +46,36 @@ impl FromStr for Change {
     }
 }
 
-/// Runs the report that led to an effect, or a device's last one, again with changes; nothing of it reaches a sink.
+/// Runs the report that led to an effect, or a device's last one, again with changes, in every partition; nothing of it
+/// reaches a sink.
 ///
 /// # Errors
 /// When there is no such report, or what the replay needs is not kept.
 pub(crate) fn what_if(past: &Past, asked: &Asked<'_>, changes: &[Change]) -> Result<Report> {
-    let (root, last) = match asked {
+    let (root, until) = match asked {
         Asked::Effect(given) => {
             let found = find(past, given)?;
-            let root = found.chain.root.ok_or(Unanswerable::NoReport)?;
-            (root, if found.place.0 == root.0 { found.place.1 } else { root.1 })
+            let decided = past.reader().journal_row(found.place.0, found.place.1)?;
+            let decided = decided.map_or(found.decision.at, |row| row.at);
+            (found.chain.root.ok_or(Unanswerable::NoReport)?, decided)
         }
         Asked::Device(id, at) => {
             let device = past.device(id)?;
             let partition =
                 *past.partitions(device)?.first().ok_or_else(|| Unanswerable::NeverReported((*id).to_owned()))?;
-            let last = past.last_at(partition, at.unwrap_or(Instant::MAX))?;
+            let until = at.unwrap_or(Instant::MAX);
+            let last = past.last_at(partition, until)?;
             let own = |row: &store::JournalEntry| row.key.as_ref() == Some(&device.id) && &*row.kind == "observation";
             let found = past.back((partition, last), own)?;
             let found = found.ok_or_else(|| Unanswerable::NeverReported((*id).to_owned()))?;
-            ((partition, found.sequence), last)
+            ((partition, found.sequence), until)
         }
     };
     let row = past.reader().journal_row(root.0, root.1)?.context("the report is not in the journal any more")?;
     let input = Past::input(root.0, &row).context("the content of the report was deleted")?;
     past.knows(row.key.as_deref().unwrap_or_default(), &input, changes)?;
     let changed = apply(&input, changes);
-    let (made, end) = branch(past, root, last, &changed)?;
-    let kept = recorded(past, root, last)?;
+    let Branched { kept, made, end } = branch(past, (row.at, until), (&input, &changed))?;
     let mut facts = vec![
         words::input(&input, row.key.as_deref(), row.sequence, row.at),
         words::input(&changed, row.key.as_deref(), row.sequence, row.at),
@@ -114,18 +117,27 @@ impl Past {
     }
 }
 
+fn unit(change: &Change) -> Option<Name> {
+    change.capability.unit().map(|unit| Name::from(unit.code()))
+}
+
 fn apply(input: &Input, changes: &[Change]) -> Input {
     let mut changed = input.clone();
     if let Body::Observation { readings, .. } = &mut changed.body {
         for change in changes {
             match readings.iter_mut().find(|reading| reading.capability == change.capability) {
-                Some(reading) => reading.value = change.value.clone(),
+                Some(reading) => {
+                    reading.value = change.value.clone();
+                    reading.unit = unit(change);
+                    // What could not be read live is known now.
+                    reading.quality = Quality::Good;
+                }
                 None => readings.push(model::event::Reading {
                     capability: change.capability,
                     value: change.value.clone(),
-                    unit: change.capability.unit().map(|unit| Name::from(unit.code())),
+                    unit: unit(change),
                     previous: None,
-                    quality: model::event::Quality::Good,
+                    quality: Quality::Good,
                     attributes: Vec::new(),
                 }),
             }
@@ -134,32 +146,44 @@ fn apply(input: &Input, changes: &[Change]) -> Input {
     changed
 }
 
-/// The decisions from a record to another, with the first of them changed.
-fn branch(past: &Past, (partition, first): Place, last: u64, changed: &Input) -> Result<(Vec<Decision>, Instant)> {
-    let replayer = past.replay((partition, first), &mut |_, _, _| true)?;
-    let mut departed = replayer.depart(partition).context("the journal begins with this report")?;
-    let mut next = first;
-    let mut end = Instant::MIN;
-    while next <= last {
-        let page = past.reader().journal(partition, next, 500)?;
-        let Some(newest) = page.last().map(|row| row.sequence) else { break };
-        for row in page.iter().filter(|row| row.sequence <= last) {
-            end = row.at;
-            let entry = entry(partition, row)?;
-            match &entry.input {
-                Some(_) if row.sequence == first => departed.feed(&entry, changed)?,
-                Some(input) => departed.feed(&entry, input)?,
-                None => {}
-            }
-        }
-        next = newest + 1;
-    }
-    Ok((departed.finish(end), end))
+/// What all partitions decided, and what they would have.
+struct Branched {
+    kept: Vec<Decision>,
+    made: Vec<Decision>,
+    /// The last instant that was run.
+    end: Instant,
 }
 
-fn recorded(past: &Past, (partition, first): Place, last: u64) -> Result<Vec<Decision>> {
-    let rows = past.reader().decisions_within(partition, (first, last))?;
-    rows.iter().map(|row| Ok(engine::rows::decode("decisions", &row.payload)?)).collect()
+/// Runs all partitions together from one instant to another, with one input in the place of another.
+fn branch(past: &Past, (from, until): (Instant, Instant), (input, changed): (&Input, &Input)) -> Result<Branched> {
+    let mut places = Vec::new();
+    let mut kept = Vec::new();
+    let mut end = from;
+    for partition in 0..past.reader().partitions() {
+        let (first, last) = (past.last_at(partition, Instant(from.0 - 1))? + 1, past.last_at(partition, until)?);
+        places.push((partition, first));
+        if first <= last {
+            end = past.reader().journal_row(partition, last)?.map_or(end, |row| end.max(row.at));
+            let rows = past.reader().decisions_within(partition, (first, last))?;
+            for row in &rows {
+                kept.push(engine::rows::decode::<Decision>("decisions", &row.payload)?);
+            }
+        }
+    }
+    let replayer = past.stored.before(past.archive()?, &places)?;
+    let mut departed = replayer.depart().context("the journal begins with this report")?;
+    let mut stream = Merged::new(past.reader(), &places);
+    while let Some(found) = stream.next()?.filter(|found| found.at <= end) {
+        if found.begins {
+            departed.end_turn();
+        }
+        let is_it = found.at == from && (&found.input.source, &found.input.id) == (&input.source, &input.id);
+        departed.feed(if is_it { changed } else { &found.input }, found.at)?;
+    }
+    let mut made = departed.finish(end);
+    kept.sort_by_key(|decision| decision.at);
+    made.sort_by_key(|decision| decision.at);
+    Ok(Branched { kept, made, end })
 }
 
 type Key = (Name, Name, Name, u32, Option<Name>);
@@ -199,7 +223,37 @@ fn difference(kept: &[Decision], made: &[Decision]) -> Vec<Node> {
 
 #[cfg(test)]
 mod tests {
+    use model::DeviceNo;
+    use model::event::{Freshness, Reading};
+
     use super::*;
+
+    #[test]
+    fn what_could_not_be_read_is_good_once_it_is_given() {
+        let temperature = Capability::named("temperature").expect("a capability");
+        let bad = Reading {
+            capability: temperature,
+            value: Value::nothing(),
+            unit: None,
+            previous: Some(Value::Number(4.0)),
+            quality: Quality::Bad,
+            attributes: Vec::new(),
+        };
+        let body = Body::Observation { device: DeviceNo(1), freshness: Freshness::Live, readings: vec![bad.clone()] };
+        let input = Input {
+            id: "line:1".into(),
+            source: "test".into(),
+            own_id: false,
+            redelivery: None,
+            occurred_at: None,
+            body,
+            attributes: Vec::new(),
+        };
+        let changed = apply(&input, &["temperature = 9 Cel".parse().expect("a change")]);
+        let Body::Observation { readings, .. } = changed.body else { panic!("still a report") };
+        let good = Reading { value: Value::Number(9.0), unit: Some("Cel".into()), quality: Quality::Good, ..bad };
+        assert_eq!(readings, [good]);
+    }
 
     #[test]
     fn a_change_is_a_quantity_or_a_value() {

@@ -1,10 +1,11 @@
 //! The engine: all partitions of one host behind one front. It routes inputs, passes transfers on within the turn, and
 //! gives each turn as a value.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::input::{Body, HostEvent, Transfer};
-use model::{ConfigurationDigest, DeviceNo, Input, Instant, Name, Value, limits};
+use model::{Configuration, ConfigurationDigest, DeviceNo, Input, Instant, Name, Value, limits};
 use smallvec::SmallVec;
 use store::{OutboxRow, Table};
 
@@ -53,6 +54,23 @@ impl Engine {
             started: false,
             known: Vec::new(),
         })
+    }
+
+    /// Partitions that come from elsewhere with their past, by their numbers; one that is missing has none. None where
+    /// there is none at all, or where they do not run one plan.
+    pub(crate) fn departed(found: Vec<Partition>) -> Option<Self> {
+        let (plan, persistence) = found.first().map(|first| (Arc::clone(&first.plan), first.persistence))?;
+        let digest = plan.configuration.digest;
+        if found.iter().any(|partition| partition.plan.configuration.digest != digest) {
+            return None;
+        }
+        let mut found: BTreeMap<u16, Partition> =
+            found.into_iter().map(|partition| (partition.number, partition)).collect();
+        let mut partition =
+            |number| found.remove(&number).unwrap_or_else(|| Partition::new(number, Arc::clone(&plan), persistence));
+        let partitions = (0..plan.partitions).map(&mut partition).collect();
+        let (transfers, due, fired, started, known) = (0, Instant::MIN, 0, true, Vec::new());
+        Some(Self { partitions, plan, transfers, persistence, due, fired, started, known })
     }
 
     /// Gives a partition its past: rows in any order, then the number of its last journal record.
@@ -119,6 +137,11 @@ impl Engine {
     #[must_use]
     pub fn configuration(&self) -> ConfigurationDigest {
         self.plan.configuration.digest
+    }
+
+    /// The configuration in force.
+    pub(crate) fn in_force(&self) -> &Configuration {
+        &self.plan.configuration.configuration
     }
 
     /// Puts other devices and deployments in force, at the beginning of a turn: each partition records it under `id`,

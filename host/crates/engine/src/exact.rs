@@ -12,7 +12,6 @@ use model::{Configuration, ConfigurationDigest, Decision, Input, Instant};
 use sha2::{Digest as _, Sha256};
 use store::{JournalRow, Table};
 
-use crate::branch::Branch;
 use crate::explain::Explained;
 use crate::partition::Partition;
 use crate::plan::{Plan, Setup, SetupError};
@@ -106,7 +105,7 @@ impl Exact {
     /// The configuration that a record puts in force, by its digest, where it is another than this one.
     #[must_use]
     pub fn wanted(&self, input: &Input) -> Option<ConfigurationDigest> {
-        wanted(&self.partition, input)
+        wanted(self.partition.plan.configuration.digest, input)
     }
 
     /// Traces steps and the ends of effects from here on.
@@ -127,9 +126,8 @@ impl Exact {
     }
 
     /// Leaves the journal here: what comes now is not held against it.
-    #[must_use]
-    pub fn depart(self) -> Branch {
-        Branch::of(self.partition)
+    pub(crate) fn into_partition(self) -> Partition {
+        self.partition
     }
 
     /// Takes the next record. `setup` is what it puts in force, where it does.
@@ -209,18 +207,18 @@ impl Exact {
     }
 }
 
-/// The configuration that an input puts in force, where it is another than the partition's.
-pub(crate) fn wanted(partition: &Partition, input: &Input) -> Option<ConfigurationDigest> {
+/// The configuration that an input puts in force, where it is another than the one in force.
+pub(crate) fn wanted(in_force: ConfigurationDigest, input: &Input) -> Option<ConfigurationDigest> {
     let named = match &input.body {
         Body::Host(HostEvent::Started { configuration, .. }) => *configuration,
         Body::Host(HostEvent::Switched { configuration }) => Some(*configuration),
         _ => None,
     };
-    named.filter(|named| *named != partition.plan.configuration.digest)
+    named.filter(|named| *named != in_force)
 }
 
 /// Takes an observed input again. `plan` is what it puts in force, where it does.
-pub(crate) fn apply(partition: &mut Partition, input: &Input, at: Instant, plan: Option<Arc<Plan>>) {
+fn apply(partition: &mut Partition, input: &Input, at: Instant, plan: Option<Arc<Plan>>) {
     match plan {
         Some(plan) if matches!(input.body, Body::Host(HostEvent::Started { .. })) => {
             partition.switch(plan);

@@ -142,6 +142,7 @@ fn a_chain_goes_back_over_completion_command_emission_and_timer_through_three_pa
     assert_eq!(kinds(&report), ["input", "step", "timer", "step", "custom", "step", "sent", "ended"], "{report}");
     assert_eq!(report["facts"][0]["device"], "button");
 
+    whatever_follows_is_run_again(&host, &command)?;
     let ended = decisions(&host)?.into_iter().find(|line| line["cause"]["kind"] == "completion");
     let ended = ended.context("the completion led to a decision")?["effect"]["id"].clone();
     let report = asked(&host, &[ended.as_str().context("an id")?])?;
@@ -151,6 +152,22 @@ fn a_chain_goes_back_over_completion_command_emission_and_timer_through_three_pa
         "{report}"
     );
     assert!(report.to_string().contains(&command), "the completion names its command: {report}");
+    Ok(())
+}
+
+/// The button's partition, the desk's and the lamp's take part, and each tells its part.
+fn whatever_follows_is_run_again(host: &Host, command: &str) -> Result<()> {
+    for asked_of in [&[command][..], &["--device", "button"]] {
+        let same = asked(host, &[asked_of, &["--what-if", "contact = true"]].concat())?;
+        let about = same["about"].as_str().unwrap_or_default();
+        assert!(about.ends_with("0 decisions would be others"), "the same again is no change: {same}");
+        let other = asked(host, &[asked_of, &["--what-if", "contact = false"]].concat())?;
+        let facts = other["facts"].as_array().context("what is other")?;
+        let removed: Vec<_> = facts.iter().filter(|fact| fact["kind"] == "removed").collect();
+        assert!(removed.iter().any(|fact| fact["effect"]["id"] == command), "the lamp's command: {other}");
+        assert!(removed.iter().any(|fact| fact["effect"]["name"] == "asked"), "the desk's emission: {other}");
+        assert!(!kinds(&other).contains(&"added"), "{other}");
+    }
     Ok(())
 }
 

@@ -1,11 +1,12 @@
 //! Why and why not: a step as it ran, where triggers stand, and what a changed report would have led to.
 
 use sha2::{Digest as _, Sha256};
+use store::JournalRow;
 
 use super::effects::command_rule;
 use super::*;
 use crate::trace::{Read, Write};
-use crate::{Exact, Recorded};
+use crate::{Branch, Exact, Recorded};
 
 fn counting(_: &Event, host: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
     let count = host.get("count").and_then(|value| value.as_f64()).unwrap_or_default();
@@ -20,8 +21,15 @@ pub(super) fn replay_before(bench: &Bench, set: Vec<(Deployment, Rule)>, before:
     if traced {
         exact.trace();
     }
-    for row in bench.turns.iter().flat_map(|turn| &turn.commits).flat_map(|commit| &commit.journal) {
-        if row.sequence >= before {
+    replay_while(&mut exact, bench, 0, |row| row.sequence < before);
+    exact
+}
+
+/// Gives a replay the journal of its partition as far as wanted.
+fn replay_while(exact: &mut Exact, bench: &Bench, partition: u16, wanted: impl Fn(&JournalRow) -> bool) {
+    let commits = bench.turns.iter().flat_map(|turn| &turn.commits).filter(|commit| commit.partition == partition);
+    for row in commits.flat_map(|commit| &commit.journal) {
+        if !wanted(row) {
             break;
         }
         let input: Option<Input> = row.observed.then(|| crate::rows::decode("journal", &row.payload).expect("our own"));
@@ -35,7 +43,6 @@ pub(super) fn replay_before(bench: &Bench, set: Vec<(Deployment, Rule)>, before:
         };
         exact.take(&record, None).expect("the same again");
     }
-    exact
 }
 
 #[test]
@@ -70,11 +77,53 @@ fn a_changed_report_decides_differently_from_the_same_state() {
     bench.live(1, 7.0).live(2, 7.5).live(8, 7.5);
     assert!(bench.decisions.is_empty());
     let input = bench.input(reading(DeviceNo(1), 9.0), Some(minute(2)));
-    let mut branch = replay_before(&bench, set(), 2, false).depart();
+    let mut branch = Branch::of(vec![replay_before(&bench, set(), 2, false)]).expect("one partition");
     branch.feed(&input, minute(2), None).expect("no other setup");
     branch.advance(minute(8));
+    branch.end_turn();
     let decisions: Vec<Decision> = branch.decisions().collect();
     assert_eq!(decisions.iter().map(|decision| decision.at).collect::<Vec<_>>(), [minute(7)]);
+}
+
+fn switch_on(event: &Event, _: &mut dyn Host) -> Result<Vec<Proposal>, Failure> {
+    let Cause::Condition(_) = &event.cause else { return Ok(Vec::new()) };
+    Ok(vec![propose(Effect::Command(Command::new(Target::Role("probe".into()), "on")))])
+}
+
+/// The only key of `d` lives elsewhere than the fridge that it commands: what it sends there is decided there.
+#[test]
+fn a_changed_report_changes_what_follows_in_other_partitions() {
+    let partitions = 16;
+    let set = || {
+        let kind = Kind::Threshold { when: when(Test::Above(8.0)), clear: None, snapshot: false, keep: false };
+        vec![(Deployment { key: KeyKind::One, ..deployment("d", vec![kind]) }, switch_on as Rule)]
+    };
+    let (one, home) = (crate::partition_of_one("d", partitions), crate::partition_of_site("kitchen", partitions));
+    assert_ne!(one, home);
+    let mut bench = Bench::new(partitions, set());
+    bench.live(1, 7.0).live(2, 9.0).live(8, 9.0);
+    let commanded = |decisions: &[Decision]| decisions.iter().filter(|decision| decision.effect.is_some()).count();
+    assert_eq!(commanded(&bench.decisions), 1);
+    for (temperature, expected) in [(9.0, 1), (7.5, 0)] {
+        let departed = (0..partitions).map(|number| {
+            let mut exact = Exact::new(number, setup(partitions, set())).expect("a setup");
+            replay_while(&mut exact, &bench, number, |row| row.at < minute(2));
+            exact
+        });
+        let mut branch = Branch::of(departed.collect()).expect("they stand together");
+        let mut input = bench.input(reading(DeviceNo(1), temperature), Some(minute(2)));
+        // An event is known by the input's id.
+        input.id = "line:2".into();
+        branch.feed(&input, minute(2), None).expect("no other setup");
+        branch.advance(minute(3));
+        branch.end_turn();
+        let made: Vec<Decision> = branch.decisions().collect();
+        assert_eq!(commanded(&made), expected, "with {temperature} °C: {made:?}");
+        if temperature > 8.0 {
+            let lines = |decisions: &[Decision]| decisions.iter().map(crate::digest::line).collect::<Vec<_>>();
+            assert_eq!(lines(&made), lines(&bench.decisions), "the same again is no change");
+        }
+    }
 }
 
 #[test]

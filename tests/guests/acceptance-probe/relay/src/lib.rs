@@ -1,5 +1,5 @@
-//! A rule whose effects cause each other: a report sets a timer, the timer emits, the emission commands, and what became
-//! of the command is emitted.
+//! A rule whose effects cause each other: the report of a pressed button sets a timer, the timer emits, the emission
+//! commands, and what became of the command is emitted.
 
 use pointsman_sdk::prelude::*;
 
@@ -13,8 +13,10 @@ struct Relay;
 impl Rule for Relay {
     type Settings = Settings;
 
-    fn on_observation(ctx: &Context<'_, Settings>, _: &Event, _: &Observation) -> Result<(), Failure> {
-        ctx.start_timer("soon", Span::secs(1));
+    fn on_observation(ctx: &Context<'_, Settings>, _: &Event, observation: &Observation) -> Result<(), Failure> {
+        if observation.boolean("contact") == Some(true) {
+            ctx.start_timer("soon", Span::secs(1));
+        }
         Ok(())
     }
 
