@@ -66,7 +66,7 @@ struct Stat {
     config: super::ConfigArgument,
 }
 
-/// Computes every digest of the journal again; 1 when a row is damaged.
+/// Computes every digest of the journal again and reads its checkpoints back; 1 when one is damaged.
 #[derive(Debug, clap::Args)]
 struct Check {
     /// Only this partition.
@@ -175,7 +175,7 @@ impl Check {
         }
         match table::sum(&found, "damaged") {
             0 => Ok(()),
-            damaged => bail!("{damaged} rows of the journal are damaged"),
+            damaged => bail!("{damaged} rows of the journal or checkpoints are damaged"),
         }
     }
 }

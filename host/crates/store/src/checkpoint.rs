@@ -1,7 +1,8 @@
 //! Checkpoints: a partition's state as it was after one of its records, so that replay need not start at the beginning.
 //!
 //! A checkpoint is a copy of the partition's rows, made in the transaction of the commit that follows it. It lies in
-//! parts of about a mebibyte, each compressed by itself. Before compression a part is its rows one after the other:
+//! parts of about a mebibyte, each compressed by itself, with a checksum of its content: a flipped bit must not become
+//! another state. Checkpoints of stores before that have none. Before compression a part is its rows one after the other:
 //!
 //! ```text
 //! 1 table   4 length of the key   key   4 length of the value   value        numbers big-endian
@@ -85,7 +86,11 @@ impl Part {
     }
 
     fn close(&self) -> Vec<u8> {
-        zstd::bulk::compress(&self.bytes, LEVEL).expect("compression into memory does not fail")
+        let compressed = zstd::bulk::Compressor::new(LEVEL).and_then(|mut compressor| {
+            compressor.include_checksum(true)?;
+            compressor.compress(&self.bytes)
+        });
+        compressed.expect("compression into memory does not fail")
     }
 }
 
@@ -142,6 +147,29 @@ pub(crate) fn parts(connection: &Connection, partition: u16, sequence: u64) -> r
     let mut statement = connection.prepare_cached("SELECT body FROM checkpoints WHERE place = ?1 ORDER BY part")?;
     let rows = statement.query_map([schema::place(partition, sequence)], |row| row.get(0))?;
     rows.collect()
+}
+
+/// The records after which a checkpoint does not read back, or not with all its rows.
+pub(crate) fn damaged(connection: &Connection, partition: u16) -> rusqlite::Result<Vec<u64>> {
+    let places = schema::places(partition, 0);
+    let mut statement = connection.prepare_cached(
+        "SELECT place, part, rows, body FROM checkpoints WHERE place BETWEEN ?1 AND ?2 ORDER BY place, part",
+    )?;
+    let mut parts = statement.query(params![places.start(), places.end()])?;
+    let mut found = Vec::new();
+    let mut due = (0, 0);
+    while let Some(row) = parts.next()? {
+        let (place, part): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let (written, mut rows): (i64, i64) = (row.get(2)?, 0);
+        let read = unpack(row.get_ref(3)?.as_blob()?, &mut |_, _, _| rows += 1);
+        let expected = if place == due.0 { due.1 } else { 0 };
+        due = (place, part + 1);
+        let sequence = schema::sequence(place);
+        if (read.is_err() || rows != written || part != expected) && found.last() != Some(&sequence) {
+            found.push(sequence);
+        }
+    }
+    Ok(found)
 }
 
 /// Forgets the checkpoints in front of this record: what they open has been cut.

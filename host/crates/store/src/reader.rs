@@ -252,7 +252,7 @@ impl Reader {
         self.ask("count the rows", |c| stat::stat(c, self.pool.partitions, &self.pool.path))
     }
 
-    /// Computes every digest and chain value of a partition's journal again.
+    /// Computes every digest and chain value of a partition's journal again, and reads its checkpoints back.
     ///
     /// # Errors
     /// When the database could not be read. Damage is no error but part of the answer.

@@ -1,9 +1,10 @@
-//! Verification: every digest and chain value of a partition's journal computed again.
+//! Verification: every digest and chain value of a partition's journal computed again, and its checkpoints read back.
 
 use rusqlite::Connection;
 
 use crate::books::End;
 use crate::chain::{self, Hash, Header};
+use crate::checkpoint;
 use crate::entry::JournalEntry;
 use crate::query;
 
@@ -19,9 +20,9 @@ pub struct Verified {
     pub present: u64,
     /// Rows whose payload was deleted and whose place in the chain is true.
     pub deleted: u64,
-    /// Rows that are changed, and gaps, each counted once.
+    /// Rows that are changed, gaps, and checkpoints that do not read back, each counted once.
     pub damaged: u64,
-    /// The first 1 000 of them, in order.
+    /// The first 1 000 of them: rows in order, then checkpoints.
     pub damage: Vec<Damage>,
 }
 
@@ -40,11 +41,16 @@ pub enum DamageKind {
     Chain,
     /// This row, and any that follow it up to the next one found, are not there.
     Missing,
+    /// The checkpoint after this record does not read back.
+    Checkpoint,
 }
 
 pub(crate) fn verify(connection: &Connection, partition: u16) -> rusqlite::Result<Verified> {
     let mut walk = Walk { partition, next: 1, before: [chain::GENESIS; 2], found: Verified::default() };
     while walk.page(connection)? {}
+    for sequence in checkpoint::damaged(connection, partition)? {
+        walk.damage(sequence, DamageKind::Checkpoint);
+    }
     Ok(walk.found)
 }
 

@@ -75,6 +75,66 @@ fn a_part_that_was_cut_or_changed_is_refused() {
     );
 }
 
+type Rows = Vec<(Table, Vec<u8>, Vec<u8>)>;
+
+fn rows_of(part: &[u8]) -> Result<Rows, crate::BadCheckpoint> {
+    let mut rows = Vec::new();
+    unpack(part, &mut |table, key, value| rows.push((table, key.to_vec(), value.to_vec()))).map(|()| rows)
+}
+
+#[test]
+fn no_flipped_bit_of_a_part_becomes_another_state() {
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    let changes = (0..40_u8).map(|n| put(Table::State, &[n], &[n; 20])).collect();
+    commit(&writer, Commit { changes, journal: vec![row(1)], ..Commit::default() });
+    commit(&writer, checkpointing(0, 2));
+    writer.stop().expect("stops");
+    let part = reader.checkpoint_parts(0, 1).expect("reads").remove(0);
+    let whole = rows_of(&part).expect("unpacks");
+    let mut refused = 0;
+    for bit in 0..part.len() * 8 {
+        let mut flipped = part.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        // Some bits of the format mean nothing.
+        match rows_of(&flipped) {
+            Ok(rows) => assert_eq!(rows, whole, "bit {bit}"),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > part.len() * 8 * 9 / 10, "{refused} of {} bits", part.len() * 8);
+}
+
+#[test]
+fn a_part_without_a_checksum_as_older_stores_have_it_is_read() {
+    let row = [&[Table::State as u8, 0, 0, 0, 1, 7, 0, 0, 0, 1][..], &[8]].concat();
+    let old = zstd::bulk::compress(&row, 1).expect("compresses");
+    assert_eq!(rows_of(&old).expect("unpacks"), [(Table::State, vec![7], vec![8])]);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_by_a_verification() {
+    let folder = folder();
+    let (writer, reader) = start(folder.path());
+    commit(&writer, counting(0, 1));
+    commit(&writer, checkpointing(0, 2));
+    commit(&writer, checkpointing(0, 3));
+    writer.stop().expect("stops");
+    assert_eq!(reader.verify(0).expect("reads").damaged, 0);
+    let mut body = reader.checkpoint_parts(0, 1).expect("reads").remove(0);
+    let middle = body.len() / 2;
+    body[middle] ^= 1;
+    let connection = rusqlite::Connection::open(folder.path().join(crate::FILE_NAME)).expect("opens");
+    let place = crate::schema::place(0, 1);
+    connection.execute("UPDATE checkpoints SET body = ?1 WHERE place = ?2", (&body, place)).expect("writes");
+    let damage = crate::Damage { sequence: 1, kind: crate::DamageKind::Checkpoint };
+    assert_eq!(reader.verify(0).expect("reads").damage, [damage]);
+    connection.execute("DELETE FROM checkpoints WHERE place = ?1", [place]).expect("writes");
+    assert_eq!(reader.verify(0).expect("reads").damaged, 0);
+    connection.execute("UPDATE checkpoints SET rows = rows + 1", []).expect("writes");
+    assert_eq!(reader.verify(0).expect("reads").damage[0].sequence, 2, "one that lacks a row");
+}
+
 #[test]
 fn the_journal_is_cut_only_up_to_a_checkpoint_and_older_ones_go() {
     let folder = folder();
