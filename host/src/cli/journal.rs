@@ -1,13 +1,12 @@
 //! `pointsman journal`: the record of everything observed, as a recording, in numbers, and checked.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use model::Instant;
-use serde_json::{Value as Json, json};
-use server::state::{Range, Verify};
-use tokio::io::AsyncWriteExt as _;
+use serde_json::Value as Json;
+use server::state::Range;
 
 use super::output;
 use super::reach::{self, Reach};
@@ -17,6 +16,8 @@ mod letters;
 mod table;
 
 /// Exports, counts and verifies the journal, and lists what was given up.
+///
+/// An export and a verification read the store beside a host that runs, as `why` and `replay` do.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Journal {
     #[command(subcommand)]
@@ -82,62 +83,39 @@ struct Check {
 impl Journal {
     pub(crate) fn run(self) -> Result<()> {
         match self.command {
-            Command::Export(export) => reach::block_on(export.run()),
+            Command::Export(export) => export.run(),
             Command::Stat(stat) => reach::block_on(stat.run()),
-            Command::Verify(verify) => reach::block_on(verify.run()),
+            Command::Verify(verify) => verify.run(),
             Command::DeadLetters(letters) => reach::block_on(letters.run()),
         }
     }
 }
 
 impl Export {
-    async fn run(self) -> Result<()> {
-        let host = reach::read_host(&self.config)?;
+    fn run(&self) -> Result<()> {
         if let (Some(from), Some(to)) = (self.from, self.to)
             && from >= to
         {
             return Err(super::Usage(format!("--from {from} is not before --to {to}")).into());
         }
+        let host = reach::read_host(&self.config)?;
+        let reader = reach::reader(&host)?;
+        check_partition(self.partition, &reader)?;
         let range = Range { partition: self.partition, from: self.from, to: self.to, observed: self.observed };
-        match Reach::of(&host).await? {
-            Reach::Running(client) => {
-                let path = export_path(&range);
-                if is_standard_output(&self.file) {
-                    client.download(&path, &mut tokio::io::stdout()).await?;
-                } else {
-                    let file = tokio::fs::File::create(&self.file).await;
-                    let mut file = file.with_context(|| format!("failed to create {}", self.file.display()))?;
-                    client.download(&path, &mut file).await?;
-                    file.shutdown().await.with_context(|| format!("failed to write {}", self.file.display()))?;
-                }
-            }
-            Reach::Stopped => self.write_from_store(&host, &range)?,
-        }
-        Ok(())
-    }
-
-    fn write_from_store(&self, host: &config::Host, range: &Range) -> Result<()> {
-        let reader = reach::reader(host)?;
-        check_partition(range.partition, &reader)?;
-        crate::journal::refuse(&reader, range)?;
-        let devices = reach::devices(host, Some(&reader))?;
-        let mut to: Box<dyn std::io::Write> = if is_standard_output(&self.file) {
-            Box::new(std::io::BufWriter::new(std::io::stdout()))
-        } else {
-            let file = std::fs::File::create(&self.file);
-            Box::new(std::io::BufWriter::new(
-                file.with_context(|| format!("failed to create {}", self.file.display()))?,
-            ))
-        };
-        let mut written = Ok(());
-        let losses = crate::journal::export(&reader, &devices, range, |line| {
-            written = writeln!(to, "{line}");
-            written.is_ok()
+        crate::journal::refuse(&reader, &range)?;
+        let devices = reach::devices(&host, Some(&reader))?;
+        let losses = output::write_whole(&self.file, |to| {
+            let mut written = Ok(());
+            let losses = crate::journal::export(&reader, &devices, &range, |line| {
+                written = writeln!(to, "{line}");
+                written.is_ok()
+            })?;
+            written.and(Ok(losses)).with_context(|| format!("failed to write {}", self.file.display()))
         })?;
         if let Some(told) = losses.told() {
             output::say(told);
         }
-        written.and_then(|()| to.flush()).with_context(|| format!("failed to write {}", self.file.display()))
+        Ok(())
     }
 }
 
@@ -158,16 +136,10 @@ impl Stat {
 }
 
 impl Check {
-    async fn run(self) -> Result<()> {
-        let host = reach::read_host(&self.config)?;
-        let found: Json = match Reach::of(&host).await? {
-            Reach::Running(client) => client.post("/v1/journal/verify", &Verify { partition: self.partition }).await?,
-            Reach::Stopped => {
-                let reader = reach::reader(&host)?;
-                check_partition(self.partition, &reader)?;
-                api::verify(&reader, self.partition)?
-            }
-        };
+    fn run(&self) -> Result<()> {
+        let reader = reach::reader(&reach::read_host(&self.config)?)?;
+        check_partition(self.partition, &reader)?;
+        let found = api::verify(&reader, self.partition)?;
         if self.json {
             output::print(&found)
         } else {
@@ -180,10 +152,6 @@ impl Check {
     }
 }
 
-fn is_standard_output(file: &Path) -> bool {
-    file.as_os_str() == "-"
-}
-
 fn check_partition(partition: Option<u16>, reader: &store::Reader) -> Result<()> {
     match partition.filter(|partition| *partition >= reader.partitions()) {
         Some(partition) => {
@@ -192,30 +160,5 @@ fn check_partition(partition: Option<u16>, reader: &store::Reader) -> Result<()>
                 .into())
         }
         None => Ok(()),
-    }
-}
-
-/// The question with its bounds; instants hold nothing that a query would have to escape.
-fn export_path(range: &Range) -> String {
-    let bounds = json!(range);
-    let bounds = bounds.as_object().into_iter().flatten();
-    let bounds = bounds.map(|(name, bound)| match bound {
-        Json::String(text) => format!("{name}={text}"),
-        other => format!("{name}={other}"),
-    });
-    let bounds: Vec<_> = bounds.collect();
-    if bounds.is_empty() { "/v1/journal/export".to_owned() } else { format!("/v1/journal/export?{}", bounds.join("&")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_export_asks_for_exactly_the_bounds_that_were_given() {
-        assert_eq!(export_path(&Range::default()), "/v1/journal/export");
-        let from = "2026-05-02T00:00:00Z".parse().expect("an instant");
-        let range = Range { partition: Some(3), from: Some(from), to: None, observed: false };
-        assert_eq!(export_path(&range), "/v1/journal/export?from=2026-05-02T00:00:00Z&partition=3");
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow};
 use clap::Subcommand;
 use serde_json::Value as Json;
 
-use super::{is_standard_output, table};
+use super::table;
 use crate::api;
 use crate::cli::output;
 use crate::cli::reach::{self, Reach};
@@ -82,10 +82,7 @@ impl Export {
             }
         };
         let text = serde_json::to_string_pretty(&case).context("failed to write the case as JSON")?;
-        if is_standard_output(&self.file) {
-            output::print(text);
-            return Ok(());
-        }
-        std::fs::write(&self.file, text + "\n").with_context(|| format!("failed to write {}", self.file.display()))
+        let failed = || format!("failed to write {}", self.file.display());
+        output::write_whole(&self.file, |to| writeln!(to, "{text}").with_context(failed))
     }
 }

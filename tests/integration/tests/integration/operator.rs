@@ -236,6 +236,7 @@ fn a_journal_is_counted_exported_and_verified_down_to_the_changed_row() -> Resul
     let running = json(&host, &["journal", "verify"])?;
     assert!(running[0]["journal"]["damaged"] == 0, "{running}");
     host.stop()?;
+    no_such_partition(&host)?;
 
     assert_eq!(host.accounts()?["imbalance"], Json::Null);
     let all = printed(&host, &["journal", "export"])?;
@@ -246,7 +247,7 @@ fn a_journal_is_counted_exported_and_verified_down_to_the_changed_row() -> Resul
     let reports: Vec<_> = lines.iter().filter(|line| line["id"] == "window:the-one-record").collect();
     assert_eq!(reports.len(), 1, "{observed}");
     assert_eq!((&reports[0]["device"], &reports[0]["readings"]["contact"]), (&json!("window"), &json!(true)));
-    refused(&host, &["journal", "export", "--partition", "99"], 2, "there is no partition 99")?;
+    no_such_partition(&host)?;
     printed(&host, &["journal", "verify"])?;
 
     let file = folder.path().join("data/pointsman.db");
@@ -267,6 +268,18 @@ fn a_journal_is_counted_exported_and_verified_down_to_the_changed_row() -> Resul
 }
 
 /// One record of the journal reads back as another that nobody took: everything else is still there, and whoever reads
+/// Whether the host runs or not, and whatever lies where the export would.
+fn no_such_partition(host: &Host) -> Result<()> {
+    let file = host.folder.join("kept.jsonl");
+    std::fs::write(&file, "nine byte")?;
+    for command in [&["export", "kept.jsonl"][..], &["export"], &["verify"]] {
+        let arguments = [&["journal"], command, &["--partition", "99"]].concat();
+        refused(host, &arguments, 2, "there is no partition 99: the store has 16")?;
+    }
+    assert_eq!(std::fs::read_to_string(file)?, "nine byte");
+    Ok(())
+}
+
 /// is told where it was.
 fn readable_beside_damage(host: &Host, whole: &str) -> Result<()> {
     let report = whole.lines().find(|line| line.contains("window:the-one-record")).context("the record")?;
