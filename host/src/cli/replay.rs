@@ -30,7 +30,8 @@ pub(crate) struct Replay {
     recording: Option<PathBuf>,
     #[command(flatten)]
     config: super::ConfigArgument,
-    /// Where to write the decisions, one a line; `-` for standard output.
+    /// Where to write the decisions, one a line; `-` for standard output, and then the digest or summary goes to
+    /// standard error.
     #[arg(long, value_name = "FILE")]
     decisions: Option<PathBuf>,
     /// Also write decisions of evaluations without an effect.
@@ -122,10 +123,10 @@ impl Replay {
             let Replayed { records, decisions, digest } = found;
             if self.json {
                 let mode = "exact";
-                output::print(json!({"mode": mode, "records": records, "decisions": decisions, "digest": digest}));
+                self.conclude(json!({"mode": mode, "records": records, "decisions": decisions, "digest": digest}));
             } else {
                 output::say(format_args!("{records} records, {decisions} decisions, all the same as live (exact)"));
-                output::print(&digest);
+                self.conclude(&digest);
             }
             Ok(())
         })
@@ -175,7 +176,7 @@ impl Replay {
     fn report(&self, summary: &replay::Summary) {
         let mode = "simulated";
         if self.json {
-            output::print(json!({
+            self.conclude(json!({
                 "mode": mode,
                 "lines": summary.lines,
                 "skipped": summary.skipped,
@@ -208,7 +209,16 @@ impl Replay {
                 event.id
             ));
         }
-        output::print(&summary.digest);
+        self.conclude(&summary.digest);
+    }
+
+    /// The last line of data, where standard output is not that of the decisions.
+    fn conclude(&self, line: impl std::fmt::Display) {
+        if self.decisions.as_deref().is_some_and(|file| file.as_os_str() == "-") {
+            output::say(line);
+        } else {
+            output::print(line);
+        }
     }
 }
 

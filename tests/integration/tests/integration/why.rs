@@ -103,7 +103,9 @@ pub(crate) fn decisions(host: &Host) -> Result<Vec<Json>> {
     let output = host.command(&["replay", "--decisions", "-"])?;
     anyhow::ensure!(output.status.success(), "replay: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.lines().filter(|line| line.starts_with('{')).map(|line| Ok(serde_json::from_str(line)?)).collect()
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    anyhow::ensure!(said.lines().any(|line| line.len() == 64 + "sha256:".len()), "the digest is said: {said}");
+    text.lines().map(|line| serde_json::from_str(line).with_context(|| line.to_owned())).collect()
 }
 
 /// A button's report that, over a timer, an emission, a command and its completion, ended in one more emission.
