@@ -36,7 +36,12 @@ pub(crate) fn over_recording(
     let source = Name::from("recording");
     // An export of a newer program is refused here.
     is_export(recording)?;
-    let results = results(recording, bad, &map, &source)?;
+    // What is wrong is told where the stream reaches it.
+    let silent = match bad {
+        BadLines::Stop => BadLines::Stop,
+        BadLines::Skip(_) => BadLines::Skip(|_, _| ()),
+    };
+    let results = results(recording, silent, &map, &source)?;
     let mut run = Backtest::new(old.setup(1), new.setup(1), results, options)?;
     let mut reader = FileReader::open(recording, bad)?;
     let mut clock = Instant::default();

@@ -86,7 +86,7 @@ impl Backtest {
             None => Set::of(config::Host::load(configuration)?, &sandbox, &mut numbers, &[])?,
         };
         let mut new = Set::load(&self.new, configuration, &sandbox, &mut numbers, &[])?;
-        let bad = if self.skip_bad { BadLines::Skip } else { BadLines::Stop };
+        let bad = if self.skip_bad { BadLines::Skip(output::left_out) } else { BadLines::Stop };
         let size = std::fs::metadata(recording).map(|file| file.len()).unwrap_or_default();
         let bar = output::progress(size, BYTES);
         let options = self.options(recording.display().to_string(), &new);

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ingest::recorded::LineError;
 
 /// An error and what led to it, one line each.
 pub(crate) fn error(error: &anyhow::Error) {
@@ -21,6 +22,11 @@ pub(crate) fn say(line: impl std::fmt::Display) {
     eprintln!("{line}");
 }
 
+/// A line of a recording that was left out, as `--skip-bad` asks.
+pub(crate) fn left_out(number: u64, reason: &LineError) {
+    say(format_args!("line {number} is left out: {reason}"));
+}
+
 /// A line of data.
 ///
 /// Whoever reads it may have heard enough, as `head` has: then there is nobody left to tell.
@@ -28,12 +34,6 @@ pub(crate) fn print(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// A bar over `total` bytes or items; silent where standard error is no terminal.
-pub(crate) fn progress(total: u64, template: &'static str) -> ProgressBar {
-    let target =
-        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let style = ProgressStyle::with_template(template).expect("our own templates are valid");
-    ProgressBar::with_draw_target(Some(total), target).with_style(style)
 /// Writes a file of data that is whole or, where `write` fails, as it was before; `-` is standard output.
 ///
 /// # Errors
@@ -66,6 +66,12 @@ fn mode() -> std::fs::Permissions {
     std::os::unix::fs::PermissionsExt::from_mode(0o666)
 }
 
+/// A bar over `total` bytes or items; silent where standard error is no terminal.
+pub(crate) fn progress(total: u64, template: &'static str) -> ProgressBar {
+    let target =
+        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let style = ProgressStyle::with_template(template).expect("our own templates are valid");
+    ProgressBar::with_draw_target(Some(total), target).with_style(style)
 }
 
 #[cfg(test)]

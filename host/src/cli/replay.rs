@@ -147,7 +147,7 @@ impl Replay {
     }
 
     fn feed(self, replay: replay::Replay, recording: &Path) -> Result<()> {
-        let bad = if self.skip_bad { BadLines::Skip } else { BadLines::Stop };
+        let bad = if self.skip_bad { BadLines::Skip(output::left_out) } else { BadLines::Stop };
         let mut decisions = self.open_decisions()?;
         let bar = output::progress(0, "{spinner} {pos} lines  {per_sec}  {elapsed}");
         let all = self.all;

@@ -27,12 +27,12 @@ pub(crate) use names::{Names, Vocabulary};
 pub const LINE_BYTES: usize = 8 * limits::PAYLOAD_BYTES;
 
 /// What happens at a line that is wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub enum BadLines {
     #[default]
     Stop,
-    /// Counted, logged and left out.
-    Skip,
+    /// Counted, told with its number, and left out.
+    Skip(fn(u64, &LineError)),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -134,26 +134,24 @@ impl<R: BufRead> Reader<R> {
                     self.at = Some(line.at);
                     return Ok(Some(line));
                 }
-                Err(reason) if self.bad == BadLines::Skip => {
-                    self.skipped += 1;
-                    tracing::warn!(line = self.number, %reason, "left out a bad line of the recording");
-                }
-                Err(reason) => return Err(Error::Line { number: self.number, reason }),
+                Err(reason) => self.reject(self.number, reason)?,
             }
         }
     }
 
-    /// Counts a line that was well formed but named something that does not exist, where bad lines are skipped.
+    /// Counts and tells of a line that was malformed or named something that does not exist, where bad lines are skipped.
     ///
     /// # Errors
     /// [`Error::Line`] where they are not.
     pub fn reject(&mut self, number: u64, reason: LineError) -> Result<(), Error> {
-        if self.bad == BadLines::Stop {
-            return Err(Error::Line { number, reason });
+        match self.bad {
+            BadLines::Stop => Err(Error::Line { number, reason }),
+            BadLines::Skip(tell) => {
+                self.skipped += 1;
+                tell(number, &reason);
+                Ok(())
+            }
         }
-        self.skipped += 1;
-        tracing::warn!(line = number, %reason, "left out a bad line of the recording");
-        Ok(())
     }
 
     fn fill(&mut self) -> Result<Filled, Error> {

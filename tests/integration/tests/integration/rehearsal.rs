@@ -82,6 +82,11 @@ fn what_belongs_to_virtual_time_is_refused_where_a_journal_is_replayed_exactly()
         let arguments = [&["all.jsonl", "--simulated"], option].concat();
         assert_eq!(said(&arguments)?.0, Some(0), "{arguments:?}");
     }
+    let bad = format!("{RECORDING}{{\"at\":\"2030-01-01T00:00:00Z\",\"redings\":{{}}}}\n");
+    std::fs::write(folder.path().join("bad.jsonl"), &bad)?;
+    let told = format!("line {} is left out: unknown field `redings`", bad.lines().count());
+    let (code, heard) = said(&["bad.jsonl", "--skip-bad"])?;
+    assert!(code == Some(0) && heard.contains(&told) && heard.contains("1 skipped"), "{heard}");
     for option in [&["--simulated"][..], &["--partitions", "3"]] {
         let (code, said) = said(option)?;
         assert!(code == Some(2) && said.contains(option[0]), "{option:?}: {said}");

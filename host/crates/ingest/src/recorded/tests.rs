@@ -15,6 +15,9 @@ fn read(text: &str) -> Vec<Result<Line, String>> {
     Reader::new(text.as_bytes(), BadLines::Stop).map(|line| line.map_err(|error| error.to_string())).collect()
 }
 
+/// Leaves bad lines out without a word.
+const SKIP: BadLines = BadLines::Skip(|_, _| ());
+
 fn devices() -> DeviceMap {
     map([probe(1, "fridge-1", "fridges/1"), probe(2, "door", "doors/1")], &["#"])
 }
@@ -118,7 +121,7 @@ fn a_bad_line_is_named_by_number_and_reason() {
 fn bad_lines_are_skipped_only_where_asked_and_counted() {
     let good = r#"{"at":"2022-05-02T05:16:00Z","advance":true}"#;
     let text = format!("{good}\nbad\n\u{fffd}\n{good}\n");
-    let mut reader = Reader::new(text.as_bytes(), BadLines::Skip);
+    let mut reader = Reader::new(text.as_bytes(), SKIP);
     assert_eq!(reader.by_ref().filter(Result::is_ok).count(), 2);
     assert_eq!(reader.skipped(), 2);
     assert!(Reader::new(text.as_bytes(), BadLines::Stop).any(|line| line.is_err()));
@@ -157,6 +160,41 @@ fn a_compressed_recording_reads_like_a_plain_one() {
     }
     let missing = FileReader::open(&folder.path().join("none.jsonl"), BadLines::Stop);
     assert!(matches!(missing, Err(Error::Open { .. })));
+}
+
+/// A compressed recording in two frames that was damaged so: how many of its 50 000 lines are read, and what ends it.
+fn damaged(damage: impl FnOnce(&mut [Vec<u8>; 2])) -> (u64, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.jsonl.zst");
+    // Other values in each line: what repeats would be packed into a few bytes.
+    let value = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let line = |n: u64| format!("{{\"at\":\"2022-05-02T05:14:00Z\",\"note\":\"{:x}\",\"advance\":true}}\n", value(n));
+    let frame = |lines: std::ops::Range<u64>| {
+        zstd::encode_all(lines.map(line).collect::<String>().as_bytes(), 1).expect("compressed")
+    };
+    let mut frames = [frame(0..25_000), frame(25_000..50_000)];
+    damage(&mut frames);
+    std::fs::write(&path, frames.concat()).expect("a file");
+    // Nothing that follows can be read, whatever is said of bad lines.
+    let mut reader = FileReader::open(&path, SKIP).expect("it opens");
+    let mut last = 0;
+    loop {
+        match reader.next_line() {
+            Ok(Some(line)) => last = line.number,
+            Ok(None) => return (last, String::new()),
+            Err(error) => return (last, error.to_string()),
+        }
+    }
+}
+
+#[test]
+fn a_compressed_recording_that_is_cut_or_flipped_ends_with_its_last_good_line() {
+    assert_eq!(damaged(|_| ()), (50_000, String::new()));
+    let (last, why) = damaged(|[_, second]| second.truncate(second.len() / 2));
+    assert!(25_000 < last && last < 50_000, "{last} lines were read");
+    assert_eq!(why, format!("failed to read recording after line {last}"));
+    let flipped = damaged(|[_, second]| second[0] ^= 1);
+    assert_eq!(flipped, (25_000, "failed to read recording after line 25000".to_owned()));
 }
 
 #[test]
@@ -299,7 +337,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        Reader::new(&bytes[..], BadLines::Skip).for_each(drop);
+        Reader::new(&bytes[..], SKIP).for_each(drop);
     }
 }
 
@@ -355,7 +393,7 @@ proptest! {
                 Err(error) => prop_assert!(false, "{error}"),
             }
         }
-        Reader::new(text.as_bytes(), BadLines::Skip).for_each(drop);
+        Reader::new(text.as_bytes(), SKIP).for_each(drop);
     }
 
     #[test]
