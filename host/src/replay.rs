@@ -17,7 +17,7 @@ use model::{Configuration, Decision, Deployment, Device, Input, Instant, Name, l
 
 use crate::backtest::{Numbers, Set};
 use crate::installation::message_filters;
-use crate::journal::{Losses, SameInstant};
+use crate::journal::{Losses, SameInstant, inputs};
 
 /// What a replay is made of.
 pub(crate) struct Replay {
@@ -151,7 +151,7 @@ impl Replay {
             }
             self.discover(&line, at)?;
             self.note_unclaimed(&line, &mut summary.unclaimed);
-            match line.into_inputs(&self.map, &self.source) {
+            match inputs(line, &self.map, &self.source) {
                 Ok(inputs) => {
                     let new = inputs.into_iter().filter(|input| !(exported && self.same.took(at, input)));
                     new.collect::<Vec<_>>().iter().for_each(|input| self.feed(input, at));

@@ -13,7 +13,7 @@ use model::{Device, Id, Input, Instant, Name};
 
 use super::past::lost;
 use super::{Numbers, Set};
-use crate::journal::{Losses, is_export};
+use crate::journal::{Losses, inputs, is_export};
 use crate::replay::Error;
 
 /// Runs both sets over a recording. What devices report is read once, by the devices of the new set and those that only
@@ -90,9 +90,9 @@ pub(crate) fn over_recording(
             unclaimed += u64::from(!map.claims(from, topic));
         }
         let exported = line.journal.is_some();
-        match line.into_inputs(&map, &source) {
-            Ok(inputs) => {
-                for input in inputs {
+        match inputs(line, &map, &source) {
+            Ok(found) => {
+                for input in found {
                     // What several partitions took is one input: they took it at one instant.
                     if !exported || taken.insert((input.source.clone(), input.id.clone())) {
                         run.take(input, at);
@@ -129,9 +129,9 @@ fn results(
             break;
         }
         if matches!(line.kind, Kind::Completion(_))
-            && let Ok(inputs) = line.into_inputs(map, source)
+            && let Ok(settled) = inputs(line, map, source)
         {
-            inputs.iter().filter_map(place).for_each(|place| *found.entry(place).or_default() += 1);
+            settled.iter().filter_map(place).for_each(|place| *found.entry(place).or_default() += 1);
         }
     }
     Ok(found)

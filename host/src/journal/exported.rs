@@ -7,8 +7,10 @@ use std::rc::Rc;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use engine::{configuration, rows};
-use ingest::recorded::{BadLines, EXPORT_VERSION, FileReader, JournalPart, Kind, Line};
-use model::{Configuration, ConfigurationDigest};
+use ingest::DeviceMap;
+use ingest::recorded::{BadLines, EXPORT_VERSION, FileReader, JournalPart, Kind, Line, LineError, Loss};
+use model::input::Body;
+use model::{Configuration, ConfigurationDigest, Input, Name};
 use sha2::{Digest as _, Sha256};
 
 use super::exact::Watcher;
@@ -81,6 +83,35 @@ pub(crate) fn replay(
     replayer.finish()
 }
 
+/// The inputs that a line of a recording stands for. An export holds what was observed twice: what counts is the record,
+/// held against its digest, with the device by its number here; the readable half is for people.
+///
+/// # Errors
+/// When the record is damaged; as [`Line::into_inputs`].
+pub(crate) fn inputs(line: Line, map: &DeviceMap, source: &Name) -> Result<Vec<Input>, LineError> {
+    let Some((record, digest)) = line.journal.as_ref().and_then(|part| Some((part.record.as_ref()?, part.digest?)))
+    else {
+        return line.into_inputs(map, source);
+    };
+    let mut input = record_of(&record.0, digest.0).map_err(LineError::Record)?;
+    let number = line.device(map)?;
+    if let Body::Observation { device, .. } | Body::Availability { device, .. } | Body::Manual { device, .. } =
+        &mut input.body
+    {
+        *device = number.ok_or(LineError::Record(Loss::Unreadable))?;
+    }
+    // What the broker said of it then was weighed then.
+    input.redelivery = None;
+    Ok(vec![input])
+}
+
+fn record_of(record: &[u8], digest: [u8; 32]) -> Result<Input, Loss> {
+    if <[u8; 32]>::from(Sha256::digest(record)) != digest {
+        return Err(Loss::Damaged);
+    }
+    rows::decode("journal", record).map_err(|_| Loss::Unreadable)
+}
+
 fn read_configuration(line: &Line, digest: ConfigurationDigest) -> Result<(ConfigurationDigest, Configuration)> {
     let Kind::Deployment(json) = &line.kind else { bail!("no `deployment`") };
     let found: Configuration = serde_json::from_str(json.get()).context("the configuration is malformed")?;
@@ -96,12 +127,7 @@ fn entry(line: &Line, part: &JournalPart) -> Result<Entry> {
     }
     let digest = part.digest.context("no digest of the record")?.0;
     let input = match (&part.record, &part.derived) {
-        (Some(record), None) => {
-            if <[u8; 32]>::from(Sha256::digest(&record.0)) != digest {
-                bail!("the record is damaged: its digest differs");
-            }
-            Some(rows::decode("journal", &record.0)?)
-        }
+        (Some(record), None) => Some(record_of(&record.0, digest).map_err(LineError::Record)?),
         (None, Some(_)) => None,
         _ => bail!("holds neither an observed record nor a derived one"),
     };
@@ -116,4 +142,94 @@ fn entry(line: &Line, part: &JournalPart) -> Result<Entry> {
         input,
         digest,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use ingest::recorded::{Bytes, Hash, Reader, to_journal_line, to_line};
+    use model::device::Devices;
+    use model::event::{Freshness, Message, Reading};
+    use model::{Capability, Device, DeviceNo, Instant, Value};
+
+    use super::*;
+
+    fn devices(number: u32) -> Devices {
+        let host = "[host]\nname = \"hub\"\n\n[[device]]\nid = \"fridge\"\nkind = \"thermometer\"\n\
+                    source = { topic = \"home/fridge\", readings = { temperature = { path = \"/t\" } } }\n";
+        let host = config::Host::parse(host, "pointsman.toml", Path::new("")).expect("a configuration");
+        let found = host.devices(&mut |_| DeviceNo(number));
+        Devices::new(found.iter().map(|device: &std::sync::Arc<Device>| (**device).clone()))
+    }
+
+    fn input(body: Body) -> Input {
+        Input {
+            id: "fridge:1".into(),
+            source: "broker".into(),
+            own_id: true,
+            redelivery: None,
+            occurred_at: None,
+            body,
+            attributes: Vec::new(),
+        }
+    }
+
+    fn observed(number: u32) -> Input {
+        let reading = Reading {
+            capability: Capability::named("temperature").expect("a capability"),
+            value: Value::Number(8.5),
+            unit: Some("Cel".into()),
+            previous: None,
+            quality: model::event::Quality::Good,
+            attributes: Vec::new(),
+        };
+        input(Body::Observation { device: DeviceNo(number), freshness: Freshness::Live, readings: vec![reading] })
+    }
+
+    /// A line of an export of a host in which the fridge has number 7.
+    fn line(input: &Input, damage: impl FnOnce(&mut [u8])) -> String {
+        let mut record = rmp_serde::to_vec_named(input).expect("an input has a form");
+        let digest = Some(Hash(Sha256::digest(&record).into()));
+        damage(&mut record);
+        let entry = ingest::recorded::Entry { sequence: Some(3), received: Instant(5), input };
+        let part = JournalPart { record: Some(Bytes(record.into())), digest, ..JournalPart::default() };
+        to_journal_line(to_line(&entry, &devices(7)), &part)
+    }
+
+    /// What it is where the fridge has number 1 and its topic is heard by a rule too.
+    fn read(text: &str) -> Result<Vec<Input>, String> {
+        let line = Reader::new(text.as_bytes(), BadLines::Stop).next_line().expect("a good line").expect("a line");
+        let map = DeviceMap::new(devices(1), vec!["home/#".into()]);
+        inputs(line, &map, &"recording".into()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_counts_of_an_exported_line_is_its_record() {
+        let whole = line(&observed(7), |_| ());
+        assert_eq!(read(&whole), Ok(vec![observed(1)]));
+        assert!(whole.contains("8.5"), "{whole}");
+        assert_eq!(read(&whole.replace("8.5", "9.5")), Ok(vec![observed(1)]), "the readable half is for people");
+        let flipped = line(&observed(7), |record| record[12] ^= 1);
+        assert_eq!(read(&flipped), Err("the record is damaged: its digest differs".to_owned()));
+    }
+
+    /// Its device's report is a record of its own.
+    #[test]
+    fn an_exported_message_is_not_read_as_a_report_again() {
+        let topic = Name::from("home/fridge");
+        let payload = br#"{"t":8.5}"#.as_slice().into();
+        let message = input(Body::Message(Message {
+            topic,
+            payload,
+            content_type: None,
+            retained: false,
+            attributes: Vec::new(),
+        }));
+        assert_eq!(read(&line(&message, |_| ())), Ok(vec![message]));
+    }
+
+    #[test]
+    fn a_line_without_a_record_is_what_it_says() {
+        let text = r#"{"at":"2026-05-02T05:14:00Z","device":"fridge","readings":{"temperature":8.5}}"#;
+        assert!(matches!(&read(text).expect("a good line")[..], [Input { body: Body::Observation { .. }, .. }]));
+    }
 }

@@ -12,7 +12,7 @@ mod stored;
 pub(crate) use archive::Archive;
 pub(crate) use exact::{Entry, Replayed, Replayer, Traced, Watcher};
 pub(crate) use export::{export, refuse};
-pub(crate) use exported::{is_export, replay as replay_export};
+pub(crate) use exported::{inputs, is_export, replay as replay_export};
 pub(crate) use lost::{Losses, Lost};
 pub(crate) use merged::Merged;
 pub(crate) use same_instant::SameInstant;

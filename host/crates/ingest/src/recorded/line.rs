@@ -6,7 +6,7 @@ use model::{Attributes, DeviceNo, Input, Instant, Name, Reading, limits};
 use serde_json::value::RawValue;
 
 use super::fields::{Fields, Text};
-use super::journal::JournalPart;
+use super::journal::{JournalPart, Loss};
 use super::names::Names;
 use super::{LINE_BYTES, line_id};
 use crate::devices::DeviceMap;
@@ -93,6 +93,8 @@ pub enum LineError {
     Topic(Name),
     #[error("the payload is not base64: {0}")]
     Base64(String),
+    #[error("the record {0}")]
+    Record(Loss),
     #[error("{0}")]
     Rejected(crate::rejection::Reason),
 }
@@ -148,6 +150,27 @@ impl Line {
             journal: fields.journal,
             kind,
         })
+    }
+
+    /// The device that the line names, by its number here; none where it names none.
+    ///
+    /// # Errors
+    /// [`LineError::UnknownDevice`].
+    pub fn device(&self, map: &DeviceMap) -> Result<Option<DeviceNo>, LineError> {
+        match &self.kind {
+            Kind::Readings { device, .. } | Kind::Available { device, .. } | Kind::Manual { device, .. } => {
+                number(map, device).map(Some)
+            }
+            Kind::Topic { .. }
+            | Kind::Completion(_)
+            | Kind::Host(_)
+            | Kind::Transfer(_)
+            | Kind::Advance
+            | Kind::Timer(_)
+            | Kind::Deployment(_)
+            | Kind::Expect(_)
+            | Kind::Journal => Ok(None),
+        }
     }
 
     /// The inputs that this line stands for: several for a topic of several devices, none for a timer, a deployment or
