@@ -7,6 +7,7 @@ mod cli;
 mod demo;
 mod installation;
 mod journal;
+mod kebab;
 mod replay;
 mod usable;
 mod why;

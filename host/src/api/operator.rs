@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::{Doors, ask, no_device, trouble};
 use crate::journal::{export, refuse};
+use crate::kebab;
 use host::pipeline::AcceptError;
 
 /// Lines that wait for the network.
@@ -156,7 +157,7 @@ pub(crate) fn stat(reader: &Reader, sources: &[ingest::status::Counts]) -> Resul
     let losses = trouble::losses(&counted, &letters, sources);
     let losses: Vec<Json> = losses.iter().map(|(cause, count)| json!({"cause": cause, "count": count})).collect();
     let accounts = counted.accounts;
-    Ok(json!({"store": stat, "accounts": accounts, "imbalance": accounts.imbalance(), "losses": losses}))
+    Ok(json!({"store": stat, "accounts": kebab::keys(&accounts), "imbalance": accounts.imbalance(), "losses": losses}))
 }
 
 /// Digests and chains, recomputed.

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::output;
 use crate::backtest::{Numbers, Set};
 use crate::journal::{Archive, Replayed, Stored, Watcher, is_export, replay_export};
-use crate::replay;
+use crate::{kebab, replay};
 
 /// Runs a recording through the deployments in virtual time, or the journal exactly as it ran, and prints a digest of
 /// the decisions.
@@ -184,7 +184,7 @@ impl Replay {
                 "lost": summary.losses.count(),
                 "decisions": summary.decisions,
                 "digest": summary.digest,
-                "accounts": summary.accounts,
+                "accounts": kebab::keys(&summary.accounts),
                 "hidden-state": summary.divergences,
             }));
             return;

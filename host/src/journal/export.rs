@@ -17,6 +17,7 @@ use store::{DecisionRow, JournalEntry, Reader, Table};
 use super::lost::{Losses, Lost, decision, loss, observed};
 use super::same_instant::SameInstant;
 use super::stored::{nearest_checkpoint, refuse_older};
+use crate::kebab;
 
 /// Rows of one read transaction: a long reader would hold back the store's own checkpoints.
 const PAGE: usize = 1_000;
@@ -132,7 +133,7 @@ impl<S: FnMut(String) -> bool> Writer<'_, S> {
             return Ok(());
         }
         let Some(body) = self.reader.configuration(&digest.0)? else { return Ok(()) };
-        let json = serde_json::to_value(configuration::decode(&body)?)?;
+        let json = kebab::keys(&configuration::decode(&body)?);
         let part = JournalPart { configuration: Some(Hash(digest.0)), ..JournalPart::default() };
         let timed = Timed { sequence: None, at: timed.at };
         (self.send)(to_journal_line(to_raw_line(timed, "deployment", &json), &part));

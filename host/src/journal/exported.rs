@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::exact::Watcher;
 use super::{Archive, Entry, Lost, Replayed, Replayer};
+use crate::kebab;
 
 /// Whether a recording is a journal's export: its first line says so.
 ///
@@ -114,7 +115,8 @@ fn record_of(record: &[u8], digest: [u8; 32]) -> Result<Input, Loss> {
 
 fn read_configuration(line: &Line, digest: ConfigurationDigest) -> Result<(ConfigurationDigest, Configuration)> {
     let Kind::Deployment(json) = &line.kind else { bail!("no `deployment`") };
-    let found: Configuration = serde_json::from_str(json.get()).context("the configuration is malformed")?;
+    let json = serde_json::from_str(json.get()).context("the configuration is malformed")?;
+    let found: Configuration = serde_json::from_value(kebab::fields(json)).context("the configuration is malformed")?;
     if configuration::encode(&found).0 != digest {
         bail!("the configuration is not the one that was exported: its digest differs");
     }
@@ -200,6 +202,19 @@ mod tests {
         let line = Reader::new(text.as_bytes(), BadLines::Stop).next_line().expect("a good line").expect("a line");
         let map = DeviceMap::new(devices(1), vec!["home/#".into()]);
         inputs(line, &map, &"recording".into()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_configuration_reads_back_as_it_is_exported_now_and_as_older_programs_did() {
+        let found = Configuration { default_sink: "mqtt:broker".into(), ..Configuration::default() };
+        let digest = configuration::encode(&found).0;
+        let (now, before) = (kebab::keys(&found), serde_json::to_value(&found).expect("JSON"));
+        assert!(now.get("default-sink").is_some() && before.get("default_sink").is_some());
+        for json in [now, before] {
+            let text = format!(r#"{{"at":"2026-05-02T05:14:00Z","deployment":{json}}}"#);
+            let line = Reader::new(text.as_bytes(), BadLines::Stop).next_line().expect("a good line").expect("a line");
+            assert_eq!(read_configuration(&line, digest).expect("the same configuration"), (digest, found.clone()));
+        }
     }
 
     #[test]

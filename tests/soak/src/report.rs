@@ -75,7 +75,7 @@ impl Found {
         println!("inputs: {journalled} journalled of {sent} sent, imbalance {}", self.stat["imbalance"]);
         println!(
             "steps done {}, dead-lettered {}, effects {}",
-            accounts["done"], accounts["dead_lettered"], accounts["proposed"]
+            accounts["done"], accounts["dead-lettered"], accounts["proposed"]
         );
         good &= journalled >= sent && self.stat["imbalance"].is_null();
         println!("{}", if good { "everything is within its limits" } else { "something is BEYOND its limit" });

@@ -309,6 +309,59 @@ fn readable_beside_damage(host: &Host, whole: &str) -> Result<()> {
 }
 
 #[test]
+#[test]
+fn every_key_that_a_script_reads_is_in_kebab_case() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (mut host, client) = heated(folder.path())?;
+    turned_down(&client)?;
+    let questions = [
+        &["doctor"][..],
+        &["device", "list"],
+        &["device", "show", "radiator"],
+        &["journal", "stat"],
+        &["journal", "verify"],
+        &["journal", "dead-letters"],
+        &["sink", "list"],
+        &["why", "--device", "window"],
+        &["why", "--device", "window", "--what-if", "contact = false"],
+        &["replay"],
+        &["replay", "observed.jsonl"],
+        &["backtest", "--new", "."],
+    ];
+    printed(&host, &["journal", "export", "observed.jsonl", "--observed"])?;
+    for question in &questions {
+        check_keys(question, &json(&host, question).or_else(|_| doctored(&host, question))?);
+    }
+    host.stop()?;
+    for question in &questions {
+        check_keys(question, &json(&host, question).or_else(|_| doctored(&host, question))?);
+    }
+    let exported = printed(&host, &["journal", "export"])?;
+    let configuration = exported.lines().find(|line| line.contains("\"deployment\":{")).context("a configuration")?;
+    let configuration: Json = serde_json::from_str(configuration)?;
+    assert_eq!(configuration["deployment"]["default-sink"], "mqtt:broker", "{configuration}");
+    Ok(())
+}
+
+/// `doctor` fails while something is wrong, as a host that does not run, and shows its facts all the same.
+fn doctored(host: &Host, question: &[&str]) -> Result<Json> {
+    let output = host.command(&[question, &["--json"]].concat())?;
+    ensure!(question == ["doctor"], "{question:?}: {}", err(&output));
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+fn check_keys(question: &[&str], json: &Json) {
+    match json {
+        Json::Object(fields) => fields.iter().for_each(|(name, value)| {
+            let kebab = !name.contains('_') && !name.contains(char::is_uppercase);
+            assert!(kebab, "{question:?} has a key `{name}`");
+            check_keys(question, value);
+        }),
+        Json::Array(values) => values.iter().for_each(|value| check_keys(question, value)),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
+    }
+}
+
 fn sinks_are_listed_with_where_they_lead() -> Result<()> {
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("secret"), "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3")?;

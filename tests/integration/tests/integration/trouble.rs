@@ -127,7 +127,7 @@ fn a_rule_that_uses_more_than_its_share_waits_behind_the_others_and_loses_nothin
     assert!(judged.iter().all(|budget| budget["deployment"] == "greedy"), "{judged:?}");
     assert!(judged.last().is_some_and(|budget| budget["over"] == false), "it had its turn again: {judged:?}");
     let accounts = host.accounts()?;
-    assert_eq!(accounts["accounts"]["dead_lettered"], 0, "{accounts}");
+    assert_eq!(accounts["accounts"]["dead-lettered"], 0, "{accounts}");
     Ok(())
 }
 
