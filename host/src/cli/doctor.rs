@@ -8,8 +8,8 @@ use serde_json::{Value as Json, json};
 use server::client::Error;
 use server::state::Readiness;
 
-use super::output;
 use super::reach::{self, Reach};
+use super::{Usage, output};
 use crate::api;
 
 /// Shows versions, limits, the health of the store, whether brokers answer, and the clock.
@@ -42,7 +42,9 @@ impl Doctor {
                     }
                     running(&client).await
                 }
-                Reach::Stopped if self.accept_clock => bail!("no host is running: start it, then accept its clock"),
+                Reach::Stopped if self.accept_clock => {
+                    Err(Usage("no host is running: start it, then accept its clock".to_owned()).into())
+                }
                 Reach::Stopped => Ok(stopped(&host).await),
             }
         })?;

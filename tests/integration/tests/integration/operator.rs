@@ -177,7 +177,8 @@ fn a_manual_command_leaves_with_its_id_and_is_journalled_and_explained() -> Resu
     assert_eq!(decision["cause"]["kind"], "manual", "{decision}");
     assert_eq!(decision["cause"]["event"], input.trim(), "{decision}");
     assert_eq!((&decision["effect"]["id"], &decision["verdict"]), (&json!(effect), &json!("allowed")), "{decision}");
-    refused(&host, &["device", "send", "radiator", "set", "value=19.5"], 2, "no host is running")
+    refused(&host, &["device", "send", "radiator", "set", "value=19.5"], 2, "no host is running")?;
+    refused(&host, &["doctor", "--accept-clock"], 2, "no host is running")
 }
 
 #[test]
@@ -235,8 +236,8 @@ fn a_journal_is_counted_exported_and_verified_down_to_the_changed_row() -> Resul
     assert!(shown.contains("the accounts add up") && shown.contains("nothing was lost"), "{shown}");
     let running = json(&host, &["journal", "verify"])?;
     assert!(running[0]["journal"]["damaged"] == 0, "{running}");
-    host.stop()?;
     no_such_partition(&host)?;
+    host.stop()?;
 
     assert_eq!(host.accounts()?["imbalance"], Json::Null);
     let all = printed(&host, &["journal", "export"])?;
@@ -267,7 +268,6 @@ fn a_journal_is_counted_exported_and_verified_down_to_the_changed_row() -> Resul
     readable_beside_damage(&host, &all)
 }
 
-/// One record of the journal reads back as another that nobody took: everything else is still there, and whoever reads
 /// Whether the host runs or not, and whatever lies where the export would.
 fn no_such_partition(host: &Host) -> Result<()> {
     let file = host.folder.join("kept.jsonl");
@@ -280,6 +280,7 @@ fn no_such_partition(host: &Host) -> Result<()> {
     Ok(())
 }
 
+/// One record of the journal reads back as another that nobody took: everything else is still there, and whoever reads
 /// is told where it was.
 fn readable_beside_damage(host: &Host, whole: &str) -> Result<()> {
     let report = whole.lines().find(|line| line.contains("window:the-one-record")).context("the record")?;
@@ -308,7 +309,6 @@ fn readable_beside_damage(host: &Host, whole: &str) -> Result<()> {
     Ok(())
 }
 
-#[test]
 #[test]
 fn every_key_that_a_script_reads_is_in_kebab_case() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -362,6 +362,7 @@ fn check_keys(question: &[&str], json: &Json) {
     }
 }
 
+#[test]
 fn sinks_are_listed_with_where_they_lead() -> Result<()> {
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("secret"), "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3")?;
