@@ -17,7 +17,7 @@ use crate::evidence::{Evidence, Seen};
 use crate::gate::Verdict;
 use crate::life::{Life, Surroundings};
 use crate::plan::{Faults, Plan};
-use crate::sinks::Beyond;
+use crate::sinks::{Beyond, Temper};
 use crate::world::World;
 
 /// Turns that may wait for the store: its queue never fills, so that nobody waits for a writer that is held.
@@ -38,6 +38,8 @@ pub enum Sabotage {
     OutboxReversed,
     /// No sink ever takes anything.
     SinksClosed,
+    /// Sinks say that they have taken some effects, and have not.
+    SinksForgetful,
     /// A second hand changes the database between two lives.
     Sql(&'static str),
 }
@@ -93,12 +95,17 @@ impl<'a> Simulation<'a> {
             careless: sabotage == Some(Sabotage::AcknowledgedTooEarly),
             silent_about_redelivery: sabotage == Some(Sabotage::SilentAboutRedelivery),
         };
+        let temper = match sabotage {
+            Some(Sabotage::SinksClosed) => Temper::Closed,
+            Some(Sabotage::SinksForgetful) => Temper::Forgetful,
+            _ => Temper::Honest,
+        };
         Self {
             plan,
             sabotage,
             world: World::of(plan),
             broker: Broker::new(plan, habits),
-            beyond: Beyond::new(plan, sabotage == Some(Sabotage::SinksClosed)),
+            beyond: Beyond::new(plan, temper),
             chance: Chance::new(plan.seed ^ 0x6661_756c_7473),
             faults: Some(plan.faults),
             spoken: 0,

@@ -36,8 +36,7 @@ pub(crate) struct Beyond {
     calm: AtomicBool,
     /// Which life of the host is the present one; what an earlier one had on its way no longer arrives.
     life: AtomicU64,
-    /// Refuses everything for now, in a deliberately broken run.
-    closed: bool,
+    temper: Temper,
     began: tokio::time::Instant,
     wall_offset: AtomicI64,
     log: Mutex<Log>,
@@ -52,22 +51,32 @@ struct Log {
     numbered: u64,
 }
 
+/// What sinks are like: in a deliberately broken run, not as they should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Temper {
+    Honest,
+    /// Refuse everything for now.
+    Closed,
+    /// Lose one effect in a few and say that they have taken it.
+    Forgetful,
+}
+
 /// How one attempt goes.
 enum Fate {
-    Taken { twice: bool },
+    Taken { times: u32 },
     Failed { arrived: bool },
     TimedOut { arrived: bool },
 }
 
 impl Beyond {
-    pub(crate) fn new(plan: &Plan, closed: bool) -> Arc<Self> {
+    pub(crate) fn new(plan: &Plan, temper: Temper) -> Arc<Self> {
         Arc::new(Self {
             seed: plan.seed,
             trouble: plan.faults.sinks.into(),
             mute: plan.faults.mute_devices.into(),
             calm: AtomicBool::new(false),
             life: AtomicU64::new(0),
-            closed,
+            temper,
             began: tokio::time::Instant::now(),
             wall_offset: AtomicI64::new(0),
             log: Mutex::default(),
@@ -127,20 +136,22 @@ impl Beyond {
         *attempt += 1;
         let draw = |what: u64| chance::of(&[self.seed, outgoing.effect.fold(), *attempt, what]);
         let takes = Duration::from_millis(2 + draw(1) % 40);
-        if self.closed {
-            return (Fate::Failed { arrived: false }, takes);
+        match self.temper {
+            Temper::Closed => return (Fate::Failed { arrived: false }, takes),
+            Temper::Forgetful if draw(6) % 8 == 0 => return (Fate::Taken { times: 0 }, takes),
+            Temper::Honest | Temper::Forgetful => {}
         }
         if self.calm.load(Ordering::SeqCst) || draw(2) % 1_000 >= self.trouble {
-            return (Fate::Taken { twice: false }, takes);
+            return (Fate::Taken { times: 1 }, takes);
         }
         let momentary = matches!(outgoing.body, OutgoingBody::Command { momentary: true, .. });
         match draw(3) % 6 {
             0 | 1 => (Fate::Failed { arrived: false }, takes),
             2 => (Fate::Failed { arrived: true }, takes),
             3 => (Fate::TimedOut { arrived: draw(4) % 2 == 0 }, Duration::from_secs(10)),
-            4 => (Fate::Taken { twice: false }, Duration::from_millis(1_000 + draw(5) % 9_000)),
+            4 => (Fate::Taken { times: 1 }, Duration::from_millis(1_000 + draw(5) % 9_000)),
             // The network doubles what may be doubled; a pulse has no second life on its way.
-            _ => (Fate::Taken { twice: !momentary }, takes),
+            _ => (Fate::Taken { times: if momentary { 1 } else { 2 } }, takes),
         }
     }
 
@@ -196,7 +207,7 @@ impl Sink for Simulated {
             let (fate, takes) = self.beyond.fate(outgoing);
             self.wait(takes / 2).await;
             let arrivals = match fate {
-                Fate::Taken { twice } => 1 + u32::from(twice),
+                Fate::Taken { times } => times,
                 Fate::Failed { arrived } | Fate::TimedOut { arrived } => u32::from(arrived),
             };
             (0..arrivals).for_each(|_| self.beyond.arrive(now, outgoing));

@@ -51,6 +51,16 @@ fn an_effect_without_a_decision_is_noticed() {
 }
 
 #[test]
+fn an_effect_that_a_sink_says_it_has_and_never_got_is_noticed() {
+    finds(Sabotage::SinksForgetful, "delivered");
+}
+
+#[test]
+fn an_effect_that_vanished_from_the_outbox_is_missed() {
+    finds(Sabotage::Sql("DELETE FROM outbox"), "delivered");
+}
+
+#[test]
 fn a_pulse_whose_mark_was_lost_is_noticed() {
     finds(Sabotage::Sql("UPDATE outbox SET attempts = 0"), "momentary");
 }

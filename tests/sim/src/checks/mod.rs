@@ -3,6 +3,7 @@
 mod accounts;
 mod acknowledged;
 mod committed;
+mod delivered;
 mod identity;
 mod momentary;
 mod oracle;
@@ -32,10 +33,11 @@ impl fmt::Display for Violation {
 type Check = fn(&Evidence, &Evidence) -> Vec<String>;
 
 /// By name, each with its promise in its own file.
-const CHECKS: [(&str, Check); 10] = [
+const CHECKS: [(&str, Check); 11] = [
     ("accounts", accounts::check),
     ("acknowledged", acknowledged::check),
     ("committed", committed::check),
+    ("delivered", delivered::check),
     ("identity", identity::check),
     ("momentary", momentary::check),
     ("oracle", oracle::check),
