@@ -50,6 +50,7 @@ impl Partition {
             if self.persistence == Persistence::Store {
                 self.record.change(Table::Seen, Box::from(id.0), None);
             }
+            self.changed_at = now;
         }
     }
 

@@ -219,6 +219,12 @@ pub(crate) fn wanted(in_force: ConfigurationDigest, input: &Input) -> Option<Con
 
 /// Takes an observed input again. `plan` is what it puts in force, where it does.
 fn apply(partition: &mut Partition, input: &Input, at: Instant, plan: Option<Arc<Plan>>) {
+    if let Body::Host(HostEvent::Started { alive: Some(alive), .. }) = &input.body
+        && partition.clock != Instant::default()
+    {
+        // What the clock changed without a record while the host before still ran is in the state that this start had.
+        partition.fire_due(at.min(*alive));
+    }
     match plan {
         Some(plan) if matches!(input.body, Body::Host(HostEvent::Started { .. })) => {
             partition.switch(plan);

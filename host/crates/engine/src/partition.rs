@@ -43,6 +43,8 @@ pub(crate) struct Partition {
     pub(crate) sequence: u64,
     /// When the last record was taken.
     pub(crate) recorded_at: Instant,
+    /// The clock when what is kept was last changed, with or without a record.
+    pub(crate) changed_at: Instant,
     /// The configuration that the last start or switch named.
     pub(crate) configuration: Option<ConfigurationDigest>,
     /// The last record in the newest checkpoint, and its instant.
@@ -124,6 +126,7 @@ impl Partition {
             wall: Wall::default(),
             sequence: 0,
             recorded_at: Instant::default(),
+            changed_at: Instant::default(),
             configuration: None,
             checkpoint: (0, Instant::default()),
             checkpoint_due: false,
@@ -374,6 +377,11 @@ impl Partition {
             }
         }
         if self.record.touched {
+            // What the clock has changed without a record is ahead of all records: the host is known to have come so far,
+            // or the next one would go on from there at an earlier instant.
+            if self.changed_at > self.recorded_at {
+                self.record.commit.alive = Some(self.changed_at);
+            }
             let row = PartitionRow {
                 clock: self.recorded_at,
                 accounts: self.accounts,
@@ -408,6 +416,7 @@ impl Partition {
     /// A slot's state may have changed: writes it with the turn, and arms its next deadline.
     pub(crate) fn touched(&mut self, index: usize) {
         if self.slots[index].dirty {
+            self.changed_at = self.clock;
             self.dirty_slots.push(u32::try_from(index).expect("slots are counted in u32"));
         }
         self.arm(index);

@@ -126,6 +126,22 @@ pub(super) fn feed(exact: &mut Exact, rows: &[JournalRow]) -> Result<Vec<Decisio
     Ok(decisions)
 }
 
+/// A value that went stale left no record, but the host that was killed afterwards had it in its state.
+#[test]
+fn what_the_clock_changed_in_silence_before_a_kill_is_replayed_too() {
+    let kind = held(Span::from_mins(30), Some(Span::from_mins(10)), Gap::Pause);
+    let set = || vec![(deployment("d", vec![kind.clone()]), tell as Rule)];
+    let mut bench = Bench::new(1, set());
+    bench.take(started(), 0, None).take(Body::Host(HostEvent::CaughtUp), 0, None).live(1, 9.0).advance(20);
+    bench.crash(1, set());
+    bench.take(started_after(Some(minute(20))), 25, None).take(Body::Host(HostEvent::CaughtUp), 25, None);
+    bench.live(26, 9.0).live(35, 9.0).live(44, 9.0).live(53, 9.0).live(57, 9.0);
+    bench.check(&[("began", 56)]);
+    let Journal { rows, decisions } = journal(&bench, 0);
+    let mut exact = Exact::new(0, setup(1, set())).expect("a setup");
+    assert_eq!(feed(&mut exact, &rows).unwrap_or_else(|difference| panic!("{difference}")), decisions);
+}
+
 #[test]
 fn a_journal_gives_the_same_again_partition_by_partition() {
     for partitions in [1, 4] {

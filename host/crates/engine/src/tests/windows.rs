@@ -54,6 +54,17 @@ fn saying(window: Window) -> Bench {
     Bench::new(1, vec![(deployment("d", vec![kind(window)]), values)])
 }
 
+/// Nobody is told and no record stands for it, but the store goes on from there.
+#[test]
+fn a_window_that_the_clock_closed_in_silence_says_how_far_the_clock_has_come() {
+    let mut bench = Bench::one(kind(warm()));
+    bench.live(1, 5.0).advance(11);
+    bench.check(&[]);
+    let commits = bench.turns.iter().flat_map(|turn| &turn.commits);
+    let signs: Vec<_> = commits.filter_map(|commit| commit.alive).collect();
+    assert_eq!(signs, [minute(10)]);
+}
+
 #[test]
 fn a_window_begins_and_ends_a_condition_at_its_end() {
     let mut bench = Bench::one(kind(warm()));
