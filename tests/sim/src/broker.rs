@@ -26,6 +26,8 @@ pub(crate) struct Habits {
     pub(crate) careless: bool,
     /// Never says that it has sent a message before.
     pub(crate) silent_about_redelivery: bool,
+    /// Sends a message of a device in front of the one that the device said before it.
+    pub(crate) overtaking: bool,
 }
 
 pub(crate) struct Broker {
@@ -149,6 +151,9 @@ impl Broker {
         if inner.flying.len() >= self.window {
             return Ok(None);
         }
+        if self.habits.overtaking {
+            inner.let_overtake();
+        }
         let Some(message) = inner.waiting.pop_front() else { return Ok(None) };
         let packet = inner.free_packet(self.packets);
         let first = incoming(&message, packet, false);
@@ -171,6 +176,14 @@ impl Inner {
             self.connection = 0;
             self.acks.clear();
             self.silent = false;
+        }
+    }
+
+    /// Where the next two messages of its device wait, they change places.
+    fn let_overtake(&mut self) {
+        let Some(topic) = self.waiting.front().map(|message| message.topic.clone()) else { return };
+        if let Some(later) = (1..self.waiting.len()).find(|place| self.waiting[*place].topic == topic) {
+            self.waiting.swap(0, later);
         }
     }
 

@@ -38,6 +38,8 @@ pub struct Evidence {
     pub quiet_after: Option<Span>,
     /// How often the host ended and began anew.
     pub lives: u64,
+    /// The last sign of life that the store holds.
+    pub alive: Option<Instant>,
     /// The same for every run of one plan.
     pub digest: String,
 }
@@ -71,6 +73,15 @@ pub struct TimerSet {
     pub id: Id,
     pub due: Instant,
     pub overdue: Overdue,
+}
+
+/// What a trigger told the rule that answers with what woke it.
+pub struct Told<'a> {
+    pub decided: &'a Decided,
+    /// Of the record that it stands at.
+    pub at: Instant,
+    pub trigger: &'a Name,
+    pub numbers: [i64; 2],
 }
 
 /// What only the run itself has seen.
@@ -135,6 +146,7 @@ impl Evidence {
             damaged,
             quiet_after: seen.quiet_after,
             lives: seen.lives,
+            alive: None,
             digest: hex::encode(digest.finalize()),
         };
         evidence.decisions = decisions(reader, &evidence)?;
@@ -152,7 +164,7 @@ impl Evidence {
     /// The newest instant that any partition has come to.
     #[must_use]
     pub fn clock(&self) -> Instant {
-        self.partitions().map(|row| row.clock).max().unwrap_or_default()
+        self.partitions().map(|row| row.clock).chain(self.alive).max().unwrap_or_default()
     }
 
     fn partitions(&self) -> impl Iterator<Item = PartitionRow> {
@@ -174,9 +186,28 @@ impl Evidence {
                 && decided.decision.effect.as_ref().is_some_and(|record| record.id == effect)
         };
         let decided = self.decisions.iter().find(allowed)?;
-        let place = (decided.partition, decided.sequence);
+        Some((decided, self.record_at(decided.partition, decided.sequence)?))
+    }
+
+    /// The instant of a record.
+    #[must_use]
+    pub fn record_at(&self, partition: u16, sequence: u64) -> Option<Instant> {
+        let place = (partition, sequence);
         let record = self.journal.binary_search_by_key(&place, |record| (record.partition, record.sequence)).ok()?;
-        Some((decided, self.journal[record].at))
+        Some(self.journal[record].at)
+    }
+
+    /// What the triggers of a deployment told its rule, in the order of decisions.
+    pub fn told<'a>(&'a self, deployment: &str) -> impl Iterator<Item = Told<'a>> {
+        let own = self.decisions.iter().filter(move |decided| &*decided.decision.deployment == deployment);
+        own.filter_map(|decided| {
+            let Effect::Publish(message) = &decided.decision.effect.as_ref()?.effect else { return None };
+            let text = std::str::from_utf8(&message.payload).ok()?;
+            let mut parts = text.split(' ').skip(2).filter_map(|part| part.parse().ok());
+            let numbers = [parts.next()?, parts.next()?];
+            let at = self.record_at(decided.partition, decided.sequence)?;
+            Some(Told { decided, at, trigger: &decided.decision.cause.name, numbers })
+        })
     }
 
     /// Timers that were set.
@@ -212,7 +243,8 @@ fn number(input: &Input) -> Option<u64> {
 fn decisions(reader: &Reader, evidence: &Evidence) -> Result<Vec<Decided>, store::Error> {
     let whole = (Instant::MIN, Instant(i64::MAX));
     let mut all = Vec::new();
-    for deployment in ["count", "flaky", "listen", "switch", "time", "warm"] {
+    let setup = crate::rules::setup(&evidence.plan, &crate::world::World::of(&evidence.plan));
+    for deployment in setup.deployments.iter().map(|(spec, _)| &spec.name) {
         for key in crate::world::keys(&evidence.plan) {
             for placed in reader.decisions_about(deployment, &key, whole, ALL)? {
                 let decision = decode("decision", &placed.row.payload).expect("our own decision");

@@ -15,6 +15,7 @@ mod rules;
 pub mod scenario;
 mod simulation;
 mod sinks;
+mod told;
 mod world;
 
 pub use checks::Violation;

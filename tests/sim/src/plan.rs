@@ -44,7 +44,8 @@ pub struct Faults {
     pub sinks: u32,
     /// Devices in a thousand commands that do not report what they were asked.
     pub mute_devices: u32,
-    /// Events in a thousand at which the flaky rule traps. The same events each time: they belong to the world.
+    /// Events in a thousand at which the flaky rule traps or exceeds a limit. The same events each time: they belong to
+    /// the world.
     pub traps: u32,
     /// Events in a thousand that it cannot handle at once.
     pub passing_failures: u32,

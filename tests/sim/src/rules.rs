@@ -12,11 +12,12 @@ use model::effect::{Audience, Command, Emission, Notification, Overdue, Target, 
 use model::event::{Cause, Message, Phase, Reading};
 use model::guest::{Failure, Handled, Host, Instance, Program, Stop, Validated};
 use model::notification::{Class, Group};
-use model::trigger::{Gap, Kind, Predicate, Test};
+use model::trigger::{Gap, Kind};
 use model::{Deployment, DeviceNo, Effect, Event, Id, Name, Proposal, Span, Trigger, Value, limits};
 
 use crate::chance;
 use crate::plan::Plan;
+use crate::told;
 use crate::world::{World, bell, capability, lamp};
 
 /// The sink of commands and publications.
@@ -37,6 +38,8 @@ enum Rule {
     Warm,
     /// Counts what other rules emit.
     Listen,
+    /// Answers with what woke it.
+    Tell,
 }
 
 /// A rule with the faults of its runtime.
@@ -60,8 +63,8 @@ pub(crate) fn setup(plan: &Plan, world: &World) -> Setup {
     let roles = || vec![role("probe", probes.clone()), role("lamp", of(&lamp(""))), role("bell", of(&bell("")))];
     let marker = || reading(Some("marker"));
     let warm = Kind::Held {
-        when: Predicate::Test { role: None, capability: capability("temperature"), test: Test::Above(22.0) },
-        duration: Span::from_secs(8),
+        when: told::warm(),
+        duration: told::FOR,
         stale: None,
         gap: Gap::Continue,
         gap_max: limits::GAP_MAX,
@@ -69,10 +72,15 @@ pub(crate) fn setup(plan: &Plan, world: &World) -> Setup {
         keep: false,
     };
     let custom = Kind::Custom { name: "warm".into() };
+    let with = |triggers: Vec<Trigger>, plain: Deployment| Deployment { triggers, ..plain };
+    let conditions = with(told::conditions(), deployment("conditions", KeyKind::Device, roles(), Vec::new()));
+    let schedules = with(told::schedules(), deployment("schedules", KeyKind::Site, roles(), Vec::new()));
     let all = [
+        (conditions, runtime(Rule::Tell, false)),
         (deployment("count", KeyKind::Device, roles(), vec![marker()]), runtime(Rule::Count("out"), false)),
         (deployment("flaky", KeyKind::Device, roles(), vec![marker()]), runtime(Rule::Count("flaky"), true)),
         (deployment("listen", KeyKind::One, Vec::new(), vec![custom]), runtime(Rule::Listen, false)),
+        (schedules, runtime(Rule::Tell, false)),
         (deployment("switch", KeyKind::Site, roles(), vec![reading(None)]), runtime(Rule::Switch, false)),
         (deployment("time", KeyKind::Device, roles(), vec![marker()]), runtime(Rule::Time, false)),
         (deployment("warm", KeyKind::Device, roles(), vec![warm]), runtime(Rule::Warm, false)),
@@ -127,7 +135,7 @@ fn deployment(name: &str, key: KeyKind, roles: Vec<Role>, kinds: Vec<Kind>) -> D
                 class: Class::Service,
                 purpose: "service".into(),
             }],
-            publish: ["out/+", "flaky/+", "tick/+"].map(Name::from).to_vec(),
+            publish: ["out/+", "flaky/+", "tick/+", "told/+"].map(Name::from).to_vec(),
             emit: vec!["warm".into()],
         },
         metrics: Vec::new(),
@@ -159,7 +167,13 @@ impl Runtime {
     fn fault(&self, event: &Event) -> Option<Failure> {
         let number = number_of(event)?;
         if chance::of(&[self.seed, number, 1]) % 1_000 < self.traps {
-            return Some(Failure::Stopped(Stop::Trap, "unreachable".to_owned()));
+            let stop = match chance::of(&[self.seed, number, 3]) % 4 {
+                0 => Stop::Fuel,
+                1 => Stop::Memory,
+                2 => Stop::Output,
+                _ => Stop::Trap,
+            };
+            return Some(Failure::Stopped(stop, "stopped".to_owned()));
         }
         let again = event.attributes.iter().any(|(name, _)| &**name == "delayed");
         let fails = chance::of(&[self.seed, number, 2]) % 1_000 < self.passing_failures;
@@ -178,6 +192,7 @@ impl Rule {
                 add(host, "heard")?;
                 Ok(Vec::new())
             }
+            Self::Tell => Ok(tell(event)),
         }
     }
 }
@@ -239,6 +254,15 @@ fn time(event: &Event) -> Vec<Proposal> {
     }
 }
 
+fn tell(event: &Event) -> Vec<Proposal> {
+    let Some([first, second]) = told::numbers(event) else { return Vec::new() };
+    let phase = match &event.cause {
+        Cause::Condition(condition) => condition.phase.word(),
+        _ => "came",
+    };
+    vec![publication("told", &event.key, format!("{} {phase} {first} {second}", event.trigger))]
+}
+
 fn warm(event: &Event) -> Vec<Proposal> {
     let Cause::Condition(condition) = &event.cause else { return Vec::new() };
     let emission = Emission { name: "warm".into(), key: None, device: None, attributes: Vec::new() };
@@ -273,9 +297,13 @@ fn value(readings: &[Reading], name: &str) -> Option<f64> {
 }
 
 fn answer(topic: &str, key: &Name, number: u64) -> Proposal {
+    publication(topic, key, number.to_string())
+}
+
+fn publication(topic: &str, key: &Name, text: String) -> Proposal {
     propose(Effect::Publish(Message {
         topic: Name::from(format!("{topic}/{key}")),
-        payload: format!("{number}").into_bytes().into(),
+        payload: text.into_bytes().into(),
         content_type: None,
         retained: false,
         attributes: Vec::new(),

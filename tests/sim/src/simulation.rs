@@ -34,6 +34,8 @@ pub enum Sabotage {
     AcknowledgedTooEarly,
     /// The broker does not say that it sends a message again.
     SilentAboutRedelivery,
+    /// The broker changes the order of what one device says.
+    MessagesSwapped,
     /// The outbox is read the wrong way round after a start.
     OutboxReversed,
     /// No sink ever takes anything.
@@ -94,6 +96,7 @@ impl<'a> Simulation<'a> {
         let habits = Habits {
             careless: sabotage == Some(Sabotage::AcknowledgedTooEarly),
             silent_about_redelivery: sabotage == Some(Sabotage::SilentAboutRedelivery),
+            overtaking: sabotage == Some(Sabotage::MessagesSwapped),
         };
         let temper = match sabotage {
             Some(Sabotage::SinksClosed) => Temper::Closed,
@@ -268,8 +271,11 @@ impl<'a> Simulation<'a> {
             quiet_after,
             lives: self.lives,
         };
-        let evidence = Evidence::read(&life.reader, seen).expect("a store that runs can be read");
+        let mut evidence = Evidence::read(&life.reader, seen).expect("a store that runs can be read");
         life.end();
+        let options = store::Options { partitions: self.plan.partitions, ..store::Options::default() };
+        let store = store::Store::open(&self.files.folder(), &options).expect("a store that ended opens again");
+        evidence.alive = store.alive().expect("a store that ended can be read");
         evidence
     }
 }

@@ -71,6 +71,21 @@ fn effects_in_the_wrong_order_are_noticed() {
 }
 
 #[test]
+fn messages_of_a_device_in_the_wrong_order_are_noticed() {
+    finds(Sabotage::MessagesSwapped, "oracle");
+}
+
+#[test]
+fn a_schedule_that_was_forgotten_is_missed() {
+    finds(Sabotage::Sql("DELETE FROM state WHERE kind = 3"), "schedules");
+}
+
+#[test]
+fn a_condition_that_was_forgotten_is_told_again_and_noticed() {
+    finds(Sabotage::Sql("DELETE FROM state WHERE kind = 3"), "conditions");
+}
+
+#[test]
 fn a_timer_that_was_forgotten_is_missed() {
     finds(Sabotage::Sql("DELETE FROM state WHERE kind = 5"), "timers");
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod acknowledged;
 mod committed;
+mod conditions;
 mod delivered;
 mod identity;
 mod momentary;
@@ -10,6 +11,7 @@ mod oracle;
 mod order;
 mod outbox;
 mod replay;
+mod schedules;
 mod timers;
 
 use std::fmt;
@@ -33,10 +35,11 @@ impl fmt::Display for Violation {
 type Check = fn(&Evidence, &Evidence) -> Vec<String>;
 
 /// By name, each with its promise in its own file.
-const CHECKS: [(&str, Check); 11] = [
+const CHECKS: [(&str, Check); 13] = [
     ("accounts", accounts::check),
     ("acknowledged", acknowledged::check),
     ("committed", committed::check),
+    ("conditions", conditions::check),
     ("delivered", delivered::check),
     ("identity", identity::check),
     ("momentary", momentary::check),
@@ -44,6 +47,7 @@ const CHECKS: [(&str, Check); 11] = [
     ("order", order::check),
     ("outbox", outbox::check),
     ("replay", replay::check),
+    ("schedules", schedules::check),
     ("timers", timers::check),
 ];
 

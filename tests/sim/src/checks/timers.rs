@@ -15,7 +15,7 @@ pub(super) fn check(evidence: &Evidence, _calm: &Evidence) -> Vec<String> {
         let passing = decided.decision.verdict == Verdict::Failed
             && decided.decision.reason.as_deref().is_some_and(|reason| reason == "transient");
         if !passing {
-            let at = record_at(evidence, decided.partition, decided.sequence);
+            let at = evidence.record_at(decided.partition, decided.sequence).unwrap_or(Instant::MIN);
             ticks.entry(&decided.decision.cause.event).or_default().push(at);
         }
     }
@@ -42,10 +42,4 @@ pub(super) fn check(evidence: &Evidence, _calm: &Evidence) -> Vec<String> {
         found.push(format!("{skipped} timers never fired, and {counted} were skipped"));
     }
     found
-}
-
-fn record_at(evidence: &Evidence, partition: u16, sequence: u64) -> Instant {
-    let place =
-        evidence.journal.binary_search_by_key(&(partition, sequence), |record| (record.partition, record.sequence));
-    place.map_or(Instant::MIN, |place| evidence.journal[place].at)
 }
