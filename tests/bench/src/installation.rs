@@ -1,6 +1,5 @@
 //! Installations to measure: devices of three readings each, rules that these concern, and rules that they do not.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::{Engine, Persistence, Setup, Turn};

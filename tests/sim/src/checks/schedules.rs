@@ -89,7 +89,7 @@ fn expected(evidence: &Evidence, partition: u16) -> (Vec<Round>, Instant) {
         Body::Host(HostEvent::Started { alive, .. }) => Some((record.at, alive)),
         _ => None,
     });
-    let end = own().last().map_or(Instant::MIN, |record| record.at);
+    let end = own().next_back().map_or(Instant::MIN, |record| record.at);
     let mut rounds = Vec::new();
     let mut last: Option<i64> = None;
     for (at, alive) in starts.chain([(end, Some(end))]) {

@@ -163,7 +163,7 @@ fn a_compressed_recording_reads_like_a_plain_one() {
 }
 
 /// A compressed recording in two frames that was damaged so: how many of its 50 000 lines are read, and what ends it.
-fn damaged(damage: impl FnOnce(&mut [Vec<u8>; 2])) -> (u64, String) {
+fn read_damaged(damage: impl FnOnce(&mut [Vec<u8>; 2])) -> (u64, String) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.jsonl.zst");
     // Other values in each line: what repeats would be packed into a few bytes.
@@ -189,11 +189,11 @@ fn damaged(damage: impl FnOnce(&mut [Vec<u8>; 2])) -> (u64, String) {
 
 #[test]
 fn a_compressed_recording_that_is_cut_or_flipped_ends_with_its_last_good_line() {
-    assert_eq!(damaged(|_| ()), (50_000, String::new()));
-    let (last, why) = damaged(|[_, second]| second.truncate(second.len() / 2));
+    assert_eq!(read_damaged(|_| ()), (50_000, String::new()));
+    let (last, why) = read_damaged(|[_, second]| second.truncate(second.len() / 2));
     assert!(25_000 < last && last < 50_000, "{last} lines were read");
     assert_eq!(why, format!("failed to read recording after line {last}"));
-    let flipped = damaged(|[_, second]| second[0] ^= 1);
+    let flipped = read_damaged(|[_, second]| second[0] ^= 1);
     assert_eq!(flipped, (25_000, "failed to read recording after line 25000".to_owned()));
 }
 
