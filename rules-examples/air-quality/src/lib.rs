@@ -77,6 +77,10 @@ impl Rule for Air {
     }
 
     fn on_condition(ctx: &Context<Settings>, _: &Event, condition: &Condition) -> Result<(), Failure> {
+        // That nobody measures any more is no fresh air.
+        if condition.is_unknown() {
+            return Ok(());
+        }
         let (template, lasted) =
             (if condition.began() { "air-acute" } else { "air-acute-over" }, condition.lasted(ctx.now()));
         let mut notification =
