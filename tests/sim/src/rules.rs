@@ -1,6 +1,7 @@
 //! The rules: native code at the seam where a sandbox would be, with traps and passing failures injected there.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use engine::Setup;
@@ -260,7 +261,12 @@ fn tell(event: &Event) -> Vec<Proposal> {
         Cause::Condition(condition) => condition.phase.word(),
         _ => "came",
     };
-    vec![publication("told", &event.key, format!("{} {phase} {first} {second}", event.trigger))]
+    let mut told = format!("{} {phase} {first} {second}", event.trigger);
+    // At each start anew, and each time it is another event.
+    if told::LEVELS.contains(&&*event.trigger) {
+        let _ = write!(told, " {}", event.received_at.0);
+    }
+    vec![publication("told", &event.key, told)]
 }
 
 fn warm(event: &Event) -> Vec<Proposal> {

@@ -36,6 +36,9 @@ pub(crate) fn schedules() -> Vec<Trigger> {
     POLICIES.map(schedule).into()
 }
 
+/// Triggers that tell again what holds.
+pub(crate) const LEVELS: [&str; 1] = ["level"];
+
 /// Conditions of many kinds over the temperature of a probe.
 pub(crate) fn conditions() -> Vec<Trigger> {
     let held = |gap: Gap, stale: Option<Span>, keep: bool| Kind::Held {

@@ -102,6 +102,8 @@ impl Partition {
         }
         self.slots[index].owed = owed;
         let world = self.lent.as_ref().expect("the world is lent only while a rule runs");
+        // What is known is of then: where the host's clock is behind a device's, nothing began before its last report.
+        let at = self.slots[index].newest(&world.twins).map_or(at, |newest| newest.max(at));
         let transitions = self.slots[index].evaluate(kind, &world.twins, at, Freshness::Live);
         self.touched(index);
         self.wake_for(index, &transitions, 0, wakes);

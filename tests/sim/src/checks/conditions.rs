@@ -7,7 +7,7 @@ use model::input::Body;
 use model::{Instant, Name, Phase, limits};
 
 use crate::evidence::Evidence;
-use crate::told::{FOR, WARM};
+use crate::told::{FOR, LEVELS, WARM};
 use crate::world::{World, capability};
 
 /// One temperature, in the order of the journal.
@@ -17,8 +17,6 @@ struct Reading {
     warm: bool,
 }
 
-/// Triggers that tell again what holds.
-const LEVELS: [&str; 1] = ["level"];
 /// Triggers that are told once a run and look at nothing but this probe's temperature.
 const HOLDS: [&str; 4] = ["reset", "stale", "pause", "level"];
 
@@ -36,9 +34,7 @@ pub(super) fn check(evidence: &Evidence, _calm: &Evidence) -> Vec<String> {
         if again || (before.is_none() && phase == Phase::Ended) {
             found.push(format!("{what} {} twice in a row, or out of nothing, at {}", phase.word(), told.at));
         }
-        // A host whose clock is behind those of its devices lets holds begin at its own instant.
-        let behind = evidence.plan.faults.clock_steps > 0;
-        if phase == Phase::Began && !behind && HOLDS.contains(&&**told.trigger) {
+        if phase == Phase::Began && HOLDS.contains(&&**told.trigger) {
             let (since, place) = (Instant(since), (told.decided.partition, device.clone()));
             let known = readings.get(&place).map_or(&[][..], Vec::as_slice);
             let cold = known.iter().find(|reading| {

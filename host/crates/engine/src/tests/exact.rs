@@ -136,7 +136,7 @@ fn what_the_clock_changed_in_silence_before_a_kill_is_replayed_too() {
     bench.crash(1, set());
     bench.take(started_after(Some(minute(20))), 25, None).take(Body::Host(HostEvent::CaughtUp), 25, None);
     bench.live(26, 9.0).live(35, 9.0).live(44, 9.0).live(53, 9.0).live(57, 9.0);
-    bench.check(&[("began", 56)]);
+    bench.check(&[("began", 46)]);
     let Journal { rows, decisions } = journal(&bench, 0);
     let mut exact = Exact::new(0, setup(1, set())).expect("a setup");
     assert_eq!(feed(&mut exact, &rows).unwrap_or_else(|difference| panic!("{difference}")), decisions);

@@ -285,6 +285,12 @@ impl Slot {
         watched.filter_map(|device| twins.get(&device)).map(Twin::lag).max().unwrap_or_default()
     }
 
+    /// The newest stamp of what it watches.
+    pub(crate) fn newest(&self, twins: &Twins) -> Option<Instant> {
+        let watched = self.binding.watches.iter().map(|(device, _)| *device).chain(self.binding.device);
+        watched.filter_map(|device| twins.get(&device)?.newest).max()
+    }
+
     /// Tells a level rule what holds, though it may know it.
     pub(crate) fn tell_again(&mut self, at: Instant) -> Option<Transition> {
         let since = match &self.state {
