@@ -58,7 +58,8 @@ fn attempt(host: &config::Host, ids: &[Name]) -> Result<Result<Store, String>> {
     {
         return Err(error).with_context(|| format!("failed to create {}", host.data.display()));
     }
-    let full = |error: anyhow::Error| Ok(Err(format!("{error:#}")));
+    // SQLite does not say so where the index of its log does not grow.
+    let full = |error: anyhow::Error| Ok(Err(format!("the disk is full: {error:#}")));
     let store = match Store::open(&host.data, &store_options(host)) {
         Ok(store) => store,
         Err(error) if OpenError::is_full(&error) => return full(error.into()),
