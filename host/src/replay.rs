@@ -1,6 +1,7 @@
 //! Replay: a recording through the same pipeline in virtual time, with nothing that could reach the world.
 
 use std::convert::Infallible;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -114,6 +115,11 @@ impl Replay {
     /// Runs a share of the events again on fresh instances.
     pub(crate) fn sample(&mut self, sampler: engine::Sampler) {
         self.engine.sample(sampler);
+    }
+
+    /// Ends each turn after so many inputs, in place of as many as a live one takes at most.
+    pub(crate) fn end_turns_after(&mut self, inputs: NonZeroUsize) {
+        self.batch = inputs.get();
     }
 
     /// Feeds a whole recording; `each` sees every decision in the order in which they were made.

@@ -2,6 +2,7 @@
 //! every sink captured.
 
 use std::io::{BufWriter, Write as _};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -55,6 +56,9 @@ pub(crate) struct Replay {
     /// How many partitions to run with, in virtual time; the decisions are the same.
     #[arg(long, value_name = "N")]
     partitions: Option<u16>,
+    /// In virtual time: how many inputs a turn takes; the decisions are the same.
+    #[arg(long, value_name = "N")]
+    turn: Option<NonZeroUsize>,
     /// In virtual time: run this share of its events again on fresh instances, to find rules that keep something in
     /// their memory.
     #[arg(long, value_name = "SHARE", value_parser = share)]
@@ -100,8 +104,12 @@ impl Replay {
 
     /// What is said of lines and time means nothing where every record is held against what was recorded.
     fn refuse_virtual(&self, why: &str) -> Result<(), super::Usage> {
-        let given =
-            [("--until", self.until.is_some()), ("--skip-bad", self.skip_bad), ("--sampler", self.sampler.is_some())];
+        let given = [
+            ("--until", self.until.is_some()),
+            ("--skip-bad", self.skip_bad),
+            ("--turn", self.turn.is_some()),
+            ("--sampler", self.sampler.is_some()),
+        ];
         match given.iter().find(|(_, given)| *given) {
             Some((name, _)) => Err(super::Usage(format!("{name} is for virtual time, and {why}"))),
             None => Ok(()),
@@ -142,6 +150,9 @@ impl Replay {
         let mut numbers = Numbers::default();
         let set = Set::of(host, &sandbox, &mut numbers, &[])?;
         let mut replay = replay::Replay::new(set, numbers, partitions)?;
+        if let Some(inputs) = self.turn {
+            replay.end_turns_after(inputs);
+        }
         replay.sample(engine::Sampler::share(self.sampler.unwrap_or_default()));
         on_engine_thread(move || self.feed(replay, &recording))
     }

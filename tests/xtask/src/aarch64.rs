@@ -1,11 +1,10 @@
 //! Another processor: the program for aarch64, its unit tests, a demo and a recording under qemu-user, and the digest of
 //! that recording's decisions beside the one from here.
 
-use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use crate::{Result, build_host, cargo, packages, packages_folder, run, setup, step, target};
+use crate::{Result, build_host, cargo, packages, packages_folder, recording, run, setup, step, target};
 
 const TRIPLE: &str = "aarch64-unknown-linux-gnu";
 /// Where Debian keeps the libraries of that processor.
@@ -17,7 +16,7 @@ const ADDRESS_SPACE: &str = "64G";
 const CRATES: [&str; 4] = ["pointsman-model", "pointsman-engine", "pointsman-config", "pointsman-ingest"];
 /// Long enough for a program that is emulated to compile eight rules and to play some of each story.
 const DEMO: &str = "20s";
-const LINES: &str = "20000";
+const LINES: u32 = 20_000;
 
 /// Builds for aarch64 and compares. Needs no such machine.
 pub(crate) fn compare() -> Result {
@@ -41,36 +40,11 @@ pub(crate) fn compare() -> Result {
 /// Replays one recording with both programs.
 fn digests(here: &Path, there: &Path) -> Result {
     step("replay a recording here and under qemu");
-    let folder = target().join("aarch64-recording");
-    if folder.exists() {
-        fs::remove_dir_all(&folder).map_err(|error| format!("failed to remove {}: {error}", folder.display()))?;
-    }
-    let mut record = cargo();
-    record.args(["run", "--quiet", "--package", "pointsman-soak", "--", "record", "--lines", LINES, "--packages"]);
-    run(record.arg(packages_folder()).arg(&folder))?;
-    let ours = replay(&mut Command::new(here), &folder)?;
-    let theirs = replay(&mut emulated(there), &folder)?;
+    let folder = recording::write("aarch64-recording", LINES)?;
+    let ours = recording::replay(&mut Command::new(here), &folder, &[])?;
+    let theirs = recording::replay(&mut emulated(there), &folder, &[])?;
     eprintln!("x86-64   {ours}\naarch64  {theirs}");
     if ours == theirs { Ok(()) } else { Err("the decisions differ between the processors".to_owned()) }
-}
-
-/// How many decisions a replay made, and their digest.
-fn replay(program: &mut Command, folder: &Path) -> Result<String> {
-    program.arg("replay").arg(folder.join("recording.jsonl")).args(["--json", "-c"]);
-    let output = program.arg(folder.join("pointsman.toml")).stderr(Stdio::inherit()).output();
-    let output = output.map_err(|error| format!("failed to run {program:?}: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("{program:?} ended with {}", output.status));
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let field = |name: &str| {
-        let (_, rest) = text.split_once(&format!("\"{name}\":"))?;
-        Some(rest.split([',', '}']).next().unwrap_or_default().trim().to_owned())
-    };
-    match (field("decisions"), field("digest")) {
-        (Some(decisions), Some(digest)) if decisions != "0" => Ok(format!("{decisions} decisions, {digest}")),
-        _ => Err(format!("a replay without decisions compares nothing: {text}")),
-    }
 }
 
 /// Cargo with the compiler and linker of the other processor, and what runs its programs here.

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "a task runner talks to the terminal")]
 
 mod aarch64;
+mod recording;
 mod setup;
 
 use std::env;
@@ -101,6 +102,7 @@ fn test() -> Result {
     run(cargo().args(["test", "--workspace", "--exclude", "pointsman-integration"]))?;
     run(cargo().args(["test", "--manifest-path", "sdk/rust/Cargo.toml"]))?;
     packages(&host, true)?;
+    recording::agree(&host)?;
     step("test example rules natively");
     run(cargo().args(["test", "--manifest-path", "rules-examples/Cargo.toml"]))?;
     guests(&host)?;

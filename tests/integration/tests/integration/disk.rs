@@ -1,6 +1,5 @@
 //! A full disk: a small file system of its own where one may be mounted, and one that is played everywhere.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,23 +7,9 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::broker::Broker;
-use crate::client::{Heard, Mqtt, wait_until};
+use crate::client::{Mqtt, wait_until};
 use crate::host::Host;
-
-const DEVICES: &str = r#"
-[[device]]
-id = "marker"
-kind = "marker"
-source = { topic = "load/marker", readings = { marker = { path = "/n" } } }
-
-[[device]]
-id = "probe"
-kind = "thermometer"
-source = { topic = "load/probe", readings = { temperature = { path = "/t", unit = "Cel" } } }
-"#;
-
-const DEPLOYMENT: &str =
-    "[roles]\nprobe = [\"probe\"]\nmarker = [\"marker\"]\n\n[grants]\npublish = [\"acceptance/fired\"]\n";
+use crate::kills::{DEPLOYMENT, DEVICES, answered, mark, oracle};
 
 /// Messages of one burst, and how many bursts the file system surely cannot hold once it is full: the log is written over
 /// from its beginning, so that the first bursts may find room there.
@@ -149,17 +134,6 @@ fn fill(file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The ids under which each marker was answered.
-fn answered(heard: &[Heard]) -> BTreeMap<u64, BTreeSet<String>> {
-    let mut answered: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
-    for message in heard {
-        let Ok(json) = serde_json::from_str::<serde_json::Value>(&message.payload) else { continue };
-        let Some(marker) = json["marker"].as_f64() else { continue };
-        answered.entry(marker as u64).or_default().extend(message.effect.clone());
-    }
-    answered
-}
-
 /// Whether an answer of `/readyz` says that the store has no room.
 fn no_room(answer: &str) -> bool {
     answer.starts_with("HTTP/1.1 503") && answer.contains("\"store\"") && answer.contains("full")
@@ -189,7 +163,7 @@ fn starts_without_room(disk: fn(&mut Host) -> Result<Disk>) -> Result<()> {
     std::fs::remove_file(&filler).context("failed to make room")?;
     host.answers("/readyz", |answer| answer.starts_with("HTTP/1.1 200"))?;
     let client = Mqtt::connect(broker.port, "load", "acceptance/fired")?;
-    client.publish("load/marker", r#"{"n":1}"#)?;
+    mark(&client, 1)?;
     client.hears("the marker is answered", |heard| !heard.is_empty())?;
     host.stop()
 }
@@ -208,10 +182,10 @@ fn fills_up(disk: fn(&mut Host) -> Result<Disk>) -> Result<()> {
     let disk = disk(&mut host)?;
     host.start()?;
     let client = Mqtt::connect(broker.port, "load", "acceptance/fired")?;
-    client.publish("load/marker", r#"{"n":1}"#)?;
+    mark(&client, 1)?;
     client.hears("the first marker is answered", |heard| !heard.is_empty())?;
     let filler = disk.fill("filler")?;
-    let mut sent = 1;
+    let mut sent: u64 = 1;
     let mut bursts = 0;
     while !crate::host::get(host.api, "/readyz")?.starts_with("HTTP/1.1 503") {
         bursts += 1;
@@ -220,18 +194,18 @@ fn fills_up(disk: fn(&mut Host) -> Result<Disk>) -> Result<()> {
         }
         for _ in 0..BURST {
             sent += 1;
-            client.publish("load/marker", &format!("{{\"n\":{sent}}}"))?;
+            mark(&client, sent)?;
         }
-        client.acknowledged(sent)?;
+        client.acknowledged(usize::try_from(sent)?)?;
         wait_until("the host has taken the burst, or is not ready", || {
-            let taken = host.metric("pointsman_mqtt_acknowledged_total")? >= sent as u64;
+            let taken = host.metric("pointsman_mqtt_acknowledged_total")? >= sent;
             Ok(taken || crate::host::get(host.api, "/readyz")?.starts_with("HTTP/1.1 503"))
         })?;
     }
     host.answers("/readyz", no_room)?;
     let acknowledged = || host.metric("pointsman_mqtt_acknowledged_total");
     let stuck = acknowledged()?;
-    assert!(stuck < sent as u64, "{stuck} of {sent} acknowledged: none that is not on disk may be");
+    assert!(stuck < sent, "{stuck} of {sent} acknowledged: none that is not on disk may be");
     assert!(host.log().contains("full"), "{}", host.log());
     // The power fails too.
     host.kill()?;
@@ -242,10 +216,9 @@ fn fills_up(disk: fn(&mut Host) -> Result<Disk>) -> Result<()> {
         std::fs::remove_file(filler).context("failed to make room")?;
     }
     host.answers("/readyz", |answer| answer.starts_with("HTTP/1.1 200"))?;
-    client.hears("every marker is answered", |heard| answered(heard).len() == sent)?;
+    client.hears("every marker is answered", |heard| answered(heard).len() as u64 == sent)?;
     wait_until("nothing waits for its sink", || Ok(host.accounts()?["accounts"]["waiting"] == serde_json::json!(0)))?;
-    let doubled: Vec<_> = answered(&client.heard()).into_iter().filter(|(_, ids)| ids.len() != 1).collect();
-    assert!(doubled.is_empty(), "answered under several ids: {doubled:?}");
+    assert_eq!(answered(&client.heard()), oracle(sent)?, "the effects are those of a run with room, id by id");
     assert_eq!(host.accounts()?["imbalance"], serde_json::Value::Null);
     host.stop()
 }

@@ -32,7 +32,7 @@ const LIFE_MS: u64 = 900;
 const UNDER_LOAD_MS: u64 = 120;
 
 // Each event brings its own id, so that an answer has the same id in every run.
-const DEVICES: &str = r#"
+pub(crate) const DEVICES: &str = r#"
 [[device]]
 id = "marker"
 kind = "marker"
@@ -44,7 +44,7 @@ kind = "thermometer"
 source = { topic = "load/probe", readings = { temperature = { path = "/t", unit = "Cel" } } }
 "#;
 
-const DEPLOYMENT: &str = r#"
+pub(crate) const DEPLOYMENT: &str = r#"
 [roles]
 probe = ["probe"]
 marker = ["marker"]
@@ -54,9 +54,9 @@ publish = ["acceptance/fired"]
 "#;
 
 /// By marker: the ids under which it was answered.
-type Answers = BTreeMap<u64, BTreeSet<String>>;
+pub(crate) type Answers = BTreeMap<u64, BTreeSet<String>>;
 
-fn answered(heard: &[Heard]) -> Answers {
+pub(crate) fn answered(heard: &[Heard]) -> Answers {
     let mut answered = Answers::new();
     for message in heard {
         let Ok(json) = serde_json::from_str::<serde_json::Value>(&message.payload) else { continue };
@@ -64,6 +64,11 @@ fn answered(heard: &[Heard]) -> Answers {
         answered.entry(marker as u64).or_default().extend(message.effect.clone());
     }
     answered
+}
+
+/// Says a marker, under its own id.
+pub(crate) fn mark(client: &Mqtt, marker: u64) -> Result<()> {
+    client.publish("load/marker", &format!("{{\"n\":{marker},\"id\":\"{marker}\"}}"))
 }
 
 /// A broker, a host that answers markers, and whoever sends them and hears the answers.
@@ -90,12 +95,8 @@ impl Stage {
     fn send(&mut self, count: u64) -> Result<()> {
         (0..count).try_for_each(|_| {
             self.sent += 1;
-            self.mark(self.sent)
+            mark(&self.client, self.sent)
         })
-    }
-
-    fn mark(&self, marker: u64) -> Result<()> {
-        self.client.publish("load/marker", &format!("{{\"n\":{marker},\"id\":\"{marker}\"}}"))
     }
 
     /// Waits until everything that was sent is decided and nothing waits for its sink.
@@ -136,7 +137,7 @@ fn is_balanced(host: &Host) -> Result<()> {
 }
 
 /// The answers of a run in which nothing is killed.
-fn oracle(events: u64) -> Result<Answers> {
+pub(crate) fn oracle(events: u64) -> Result<Answers> {
     let mut stage = Stage::build()?;
     while stage.sent < events {
         stage.send(AT_ONCE.min(events - stage.sent))?;
@@ -224,17 +225,22 @@ impl Hub {
         // The store may say so before a host that was just launched listens to signals.
         self.host.answers("/readyz", |answer| answer.starts_with("HTTP/1.1 200"))?;
         self.host.stop()?;
-        let mut answers = Answers::new();
-        for decision in decisions(&self.host)? {
-            let (Some(marker), Some(effect)) =
-                (decision["effect"]["payload"]["marker"].as_f64(), decision["effect"]["id"].as_str())
-            else {
-                continue;
-            };
-            answers.entry(marker as u64).or_default().insert(effect.to_owned());
-        }
-        Ok(answers)
+        decided(&self.host)
     }
+}
+
+/// What was decided for each marker, from the journal run again.
+fn decided(host: &Host) -> Result<Answers> {
+    let mut answers = Answers::new();
+    for decision in decisions(host)? {
+        let (Some(marker), Some(effect)) =
+            (decision["effect"]["payload"]["marker"].as_f64(), decision["effect"]["id"].as_str())
+        else {
+            continue;
+        };
+        answers.entry(marker as u64).or_default().insert(effect.to_owned());
+    }
+    Ok(answers)
 }
 
 /// What the embedded broker has passed to its subscribers it may forget within a quarter of a second; what the host has
@@ -309,7 +315,7 @@ fn a_broker_that_is_killed_costs_only_what_it_forgot_itself() -> Result<()> {
     bar.finish_and_clear();
     // It answered for messages that it had only in memory: the device says them again, under their own ids.
     for marker in 1..=stage.sent {
-        stage.mark(marker)?;
+        mark(&stage.client, marker)?;
         if marker.is_multiple_of(AT_ONCE) {
             wait_until("every answer has left", || Ok(stage.host.accounts()?["accounts"]["waiting"] == 0))?;
         }
@@ -322,5 +328,7 @@ fn a_broker_that_is_killed_costs_only_what_it_forgot_itself() -> Result<()> {
     for (marker, ids) in answers {
         assert_eq!(Some(&ids), oracle.get(&marker), "marker {marker}");
     }
-    stage.host.stop()
+    stage.host.stop()?;
+    assert_eq!(decided(&stage.host)?, oracle, "the effects are those of a run without kills, id by id");
+    Ok(())
 }
