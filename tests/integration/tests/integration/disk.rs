@@ -6,10 +6,9 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::broker::Broker;
 use crate::client::{Mqtt, wait_until};
 use crate::host::Host;
-use crate::kills::{DEPLOYMENT, DEVICES, answered, mark, oracle};
+use crate::kills::{answered, echoing, mark, oracle};
 
 /// Messages of one burst, and how many bursts the file system surely cannot hold once it is full: the log is written over
 /// from its beginning, so that the first bursts may find room there.
@@ -146,10 +145,7 @@ fn a_host_that_finds_no_room_at_its_start_says_so_and_starts_once_there_is() -> 
 
 fn starts_without_room(disk: fn(&mut Host) -> Result<Disk>) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let broker = Broker::start(folder.path())?;
-    let text = format!("[[mqtt]]\nname = \"local\"\nurl = \"mqtt://127.0.0.1:{}\"\n{DEVICES}", broker.port);
-    let mut host = Host::new(folder.path(), &text)?;
-    host.deploy("echo", "acceptance-fridge", DEPLOYMENT)?;
+    let (broker, mut host) = echoing(folder.path())?;
     let disk = disk(&mut host)?;
     let filler = disk.fill("filler")?;
     host.launch()?;
@@ -175,10 +171,7 @@ fn a_full_disk_stops_acknowledgements_and_starts_and_loses_and_doubles_nothing()
 
 fn fills_up(disk: fn(&mut Host) -> Result<Disk>) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let broker = Broker::start(folder.path())?;
-    let text = format!("[[mqtt]]\nname = \"local\"\nurl = \"mqtt://127.0.0.1:{}\"\n{DEVICES}", broker.port);
-    let mut host = Host::new(folder.path(), &text)?;
-    host.deploy("echo", "acceptance-fridge", DEPLOYMENT)?;
+    let (broker, mut host) = echoing(folder.path())?;
     let disk = disk(&mut host)?;
     host.start()?;
     let client = Mqtt::connect(broker.port, "load", "acceptance/fired")?;

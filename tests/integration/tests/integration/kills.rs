@@ -3,6 +3,7 @@
 //! `POINTSMAN_KILLS` says how often; `cargo xtask kills --count N` sets it and shows how far it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -71,6 +72,15 @@ pub(crate) fn mark(client: &Mqtt, marker: u64) -> Result<()> {
     client.publish("load/marker", &format!("{{\"n\":{marker},\"id\":\"{marker}\"}}"))
 }
 
+/// A broker, and a host that answers markers and has not started.
+pub(crate) fn echoing(folder: &Path) -> Result<(Broker, Host)> {
+    let broker = Broker::start(folder)?;
+    let text = format!("[[mqtt]]\nname = \"local\"\nurl = \"mqtt://127.0.0.1:{}\"\n{DEVICES}", broker.port);
+    let host = Host::new(folder, &text)?;
+    host.deploy("echo", "acceptance-fridge", DEPLOYMENT)?;
+    Ok((broker, host))
+}
+
 /// A broker, a host that answers markers, and whoever sends them and hears the answers.
 struct Stage {
     broker: Broker,
@@ -83,10 +93,7 @@ struct Stage {
 impl Stage {
     fn build() -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let broker = Broker::start(folder.path())?;
-        let text = format!("[[mqtt]]\nname = \"local\"\nurl = \"mqtt://127.0.0.1:{}\"\n{DEVICES}", broker.port);
-        let mut host = Host::new(folder.path(), &text)?;
-        host.deploy("echo", "acceptance-fridge", DEPLOYMENT)?;
+        let (broker, mut host) = echoing(folder.path())?;
         host.start()?;
         let client = Mqtt::connect(broker.port, "load", "acceptance/fired")?;
         Ok(Self { broker, host, client, sent: 0, _folder: folder })

@@ -5,24 +5,10 @@ use anyhow::Result;
 use crate::broker::{Broker, free_port};
 use crate::client::Mqtt;
 use crate::host::Host;
-
-const DEVICES: &str = r#"
-[[device]]
-id = "marker"
-kind = "marker"
-source = { topic = "load/marker", readings = { marker = { path = "/n" } } }
-
-[[device]]
-id = "probe"
-kind = "thermometer"
-source = { topic = "load/probe", readings = { temperature = { path = "/t", unit = "Cel" } } }
-"#;
-
-const SPEAKER: &str =
-    "[roles]\nprobe = [\"probe\"]\nmarker = [\"marker\"]\n\n[grants]\npublish = [\"acceptance/fired\"]\n";
+use crate::kills::{DEPLOYMENT, DEVICES};
 
 fn passes_on(host: &mut Host, port: u16) -> Result<()> {
-    host.deploy("speaker", "acceptance-fridge", SPEAKER)?;
+    host.deploy("speaker", "acceptance-fridge", DEPLOYMENT)?;
     host.deploy("listener", "listener", "[grants]\npublish = [\"acceptance/heard\"]\n")?;
     host.start()?;
     let client = Mqtt::connect(port, "load", "acceptance/heard")?;

@@ -132,28 +132,21 @@ fn dead_letters_beyond_their_age_go_and_are_counted() {
 
 #[test]
 fn as_many_dead_letters_are_kept_as_the_limit_says_and_no_more() {
-    let folder = folder();
-    let (writer, reader) = start(folder.path());
-    let limit = model::limits::DEAD_LETTERS;
-    let letters = |count: u64| (0..count).map(|_| dead_letter(1)).collect::<Vec<_>>();
-    commit(&writer, Commit { dead_letters: letters(limit), ..rows(0, 1..=1) });
-    commit(&writer, late(0, 2, 100));
-    until(&writer, || reader.stat().expect("reads").partitions[0].last == 2);
-    assert_eq!(reader.stat().expect("reads").dead_letters_removed, 0);
-    commit(&writer, Commit { dead_letters: letters(1), ..late(0, 3, 200) });
-    until(&writer, || reader.stat().expect("reads").dead_letters_removed == 1);
-    writer.stop().expect("stops");
-    assert_eq!(reader.stat().expect("reads").dead_letters, limit);
+    keeps_letters_up_to(model::limits::DEAD_LETTERS, || dead_letter(1));
 }
 
 #[test]
 fn dead_letters_weigh_together_what_the_limit_says_and_no_more() {
     const CASE: usize = 1 << 20;
+    let letter = || DeadLetterRow { case: vec![9; CASE].into(), ..dead_letter(1) };
+    keeps_letters_up_to(model::limits::DEAD_LETTER_BYTES / CASE as u64, letter);
+}
+
+/// So many letters are kept, and one more costs the oldest.
+fn keeps_letters_up_to(limit: u64, letter: impl Fn() -> DeadLetterRow) {
     let folder = folder();
     let (writer, reader) = start(folder.path());
-    let limit = model::limits::DEAD_LETTER_BYTES / CASE as u64;
-    let letters =
-        |count: u64| (0..count).map(|_| DeadLetterRow { case: vec![9; CASE].into(), ..dead_letter(1) }).collect();
+    let letters = |count: u64| (0..count).map(|_| letter()).collect::<Vec<_>>();
     commit(&writer, Commit { dead_letters: letters(limit), ..rows(0, 1..=1) });
     commit(&writer, late(0, 2, 100));
     until(&writer, || reader.stat().expect("reads").partitions[0].last == 2);
