@@ -281,14 +281,17 @@ impl Slot {
 
     /// How far the clock must pass a deadline before it alone decides it.
     pub(crate) fn lag(&self, twins: &Twins) -> Span {
-        let watched = self.binding.watches.iter().map(|(device, _)| *device).chain(self.binding.device);
-        watched.filter_map(|device| twins.get(&device)).map(Twin::lag).max().unwrap_or_default()
+        self.watched(twins).map(Twin::lag).max().unwrap_or_default()
     }
 
     /// The newest stamp of what it watches.
     pub(crate) fn newest(&self, twins: &Twins) -> Option<Instant> {
-        let watched = self.binding.watches.iter().map(|(device, _)| *device).chain(self.binding.device);
-        watched.filter_map(|device| twins.get(&device)?.newest).max()
+        self.watched(twins).filter_map(|twin| twin.newest).max()
+    }
+
+    fn watched<'a>(&'a self, twins: &'a Twins) -> impl Iterator<Item = &'a Twin> {
+        let devices = self.binding.watches.iter().map(|(device, _)| *device).chain(self.binding.device);
+        devices.filter_map(|device| twins.get(&device))
     }
 
     /// Tells a level rule what holds, though it may know it.

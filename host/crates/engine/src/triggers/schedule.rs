@@ -115,11 +115,11 @@ impl Calendar {
     /// How many times of a day on which it comes lie up to and with this one.
     fn rank(&self, civil: NaiveDateTime) -> u32 {
         let (hours, minutes, seconds) = (self.cron.hours(), self.cron.minutes(), self.cron.seconds());
-        let mut rank = sum(hours.range(..civil.hour())) * minutes.count() * seconds.count();
+        let mut rank = how_many(hours.range(..civil.hour())) * minutes.count() * seconds.count();
         if hours.includes(civil.hour()) {
-            rank += sum(minutes.range(..civil.minute())) * seconds.count();
+            rank += how_many(minutes.range(..civil.minute())) * seconds.count();
             if minutes.includes(civil.minute()) {
-                rank += sum(seconds.range(..=civil.second()));
+                rank += how_many(seconds.range(..=civil.second()));
             }
         }
         rank
@@ -149,7 +149,7 @@ impl Calendar {
 }
 
 /// How many numbers of a field these are.
-fn sum(numbers: impl Iterator<Item = u32>) -> u32 {
+fn how_many(numbers: impl Iterator<Item = u32>) -> u32 {
     numbers.map(|_| 1).sum()
 }
 
