@@ -4,6 +4,7 @@ mod acks;
 mod driver;
 mod filters;
 pub mod link;
+mod repeats;
 mod tls;
 mod v3;
 mod v5;

@@ -56,7 +56,11 @@ pub enum Happening {
     Subscribed(Vec<bool>),
     /// One filter was taken back, or was not there.
     Unsubscribed,
-    /// The broker has shown that it is there.
+    /// The acknowledgement of this message was written.
+    Acknowledged(u16),
+    /// A ping was written, behind everything that was written before.
+    Pinged,
+    /// The broker has answered a ping.
     Alive,
     Other,
 }

@@ -1,5 +1,7 @@
 //! Delivery over a real mosquitto, by both versions of the protocol.
 
+mod repeats;
+
 use model::input::Body;
 
 use super::{WAIT_DOUBLINGS, WAIT_FIRST};
