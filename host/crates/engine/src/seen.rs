@@ -1,15 +1,15 @@
 //! Duplicates: what came before is dropped, and nothing else is.
 //!
 //! A source's own id is remembered for a day, or as the operator says. A plain MQTT message is new unless its broker
-//! delivers it again: same packet identifier and content as one that was taken and whose identifier has not been used
-//! for another since.
+//! delivers it again: same packet identifier and content as one of the newest that were taken, whose identifier has not
+//! been used for another since.
 
 use std::collections::VecDeque;
 
-use model::input::Body;
+use model::input::{Body, Redelivery};
 use model::{DeviceNo, Id, Input, Instant, Name, Span, limits};
 use rustc_hash::FxHashMap;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::rows;
 
@@ -20,8 +20,7 @@ pub(crate) struct Seen {
     own: FxHashMap<Id, Instant>,
     /// The same, oldest first.
     order: VecDeque<(Instant, Id)>,
-    /// What the last message with each packet identifier held, by session.
-    packets: FxHashMap<(Name, u16), Packet>,
+    packets: Packets,
 }
 
 /// How long and how many of the sources' own ids a partition remembers; whichever is reached first.
@@ -38,10 +37,23 @@ impl Default for OwnIds {
     }
 }
 
-/// The last message with one packet identifier.
+/// Messages that their brokers may deliver again: the newest of this partition.
 #[derive(Debug, Default)]
+struct Packets {
+    /// The last message with each packet identifier of each session.
+    known: FxHashMap<(Name, u16), Packet>,
+    /// Every message, oldest first, by identifier and number.
+    order: VecDeque<((Name, u16), u64)>,
+    /// How many there were.
+    taken: u64,
+}
+
+/// The last message with one packet identifier.
+#[derive(Debug)]
 struct Packet {
     digest: u64,
+    /// Tells it from later messages with the same identifier.
+    number: u64,
     /// The inputs that it gave, one for each device that it spoke of.
     parts: SmallVec<[Part; 2]>,
 }
@@ -56,20 +68,38 @@ fn part(input: &Input) -> Part {
 /// Key and value of a row.
 type Row = (Box<[u8]>, Box<[u8]>);
 
-impl Packet {
-    /// Takes a part of this message, or the first part of another with the same identifier.
-    fn take(&mut self, digest: u64, part: Part) {
-        if self.digest != digest || self.parts.contains(&part) {
-            self.parts.clear();
-            self.digest = digest;
+impl Packets {
+    fn knows(&self, redelivery: &Redelivery, part: &Part) -> bool {
+        let known = self.known.get(&(redelivery.session.clone(), redelivery.packet));
+        known.is_some_and(|known| known.digest == redelivery.digest && known.parts.contains(part))
+    }
+
+    /// Takes a part of the last message with this identifier, or the first part of another.
+    fn take(&mut self, redelivery: &Redelivery, part: Part) {
+        let key = (redelivery.session.clone(), redelivery.packet);
+        if let Some(known) = self.known.get_mut(&key)
+            && known.digest == redelivery.digest
+            && !known.parts.contains(&part)
+        {
+            known.parts.push(part);
+            return;
         }
-        self.parts.push(part);
+        self.taken += 1;
+        let packet = Packet { digest: redelivery.digest, number: self.taken, parts: smallvec![part] };
+        self.known.insert(key.clone(), packet);
+        self.order.push_back((key, self.taken));
+        if self.order.len() > limits::REDELIVERIES
+            && let Some((oldest, number)) = self.order.pop_front()
+            && self.known.get(&oldest).is_some_and(|known| known.number == number)
+        {
+            self.known.remove(&oldest);
+        }
     }
 }
 
 impl Seen {
     pub(crate) fn new(limits: OwnIds) -> Self {
-        Self { limits, own: FxHashMap::default(), order: VecDeque::new(), packets: FxHashMap::default() }
+        Self { limits, own: FxHashMap::default(), order: VecDeque::new(), packets: Packets::default() }
     }
 
     /// Takes other limits; what is too much then goes with the next inputs.
@@ -78,13 +108,11 @@ impl Seen {
     }
 
     pub(crate) fn is_duplicate(&self, input: &Input, now: Instant) -> bool {
-        if let Some(redelivery) = &input.redelivery {
-            let known = self.packets.get(&(redelivery.session.clone(), redelivery.packet));
-            if redelivery.again
-                && known.is_some_and(|known| known.digest == redelivery.digest && known.parts.contains(&part(input)))
-            {
-                return true;
-            }
+        if let Some(redelivery) = &input.redelivery
+            && redelivery.again
+            && self.packets.knows(redelivery, &part(input))
+        {
+            return true;
         }
         let id = || Id::of(&[input.source.as_bytes(), input.id.as_bytes()]);
         input.own_id && self.own.get(&id()).is_some_and(|at| now < *at + self.limits.age)
@@ -93,10 +121,7 @@ impl Seen {
     /// Remembers a new input; returns the row that must be kept for it, where one must.
     pub(crate) fn remember(&mut self, input: &Input, now: Instant) -> Option<Row> {
         if let Some(redelivery) = &input.redelivery {
-            self.packets
-                .entry((redelivery.session.clone(), redelivery.packet))
-                .or_default()
-                .take(redelivery.digest, part(input));
+            self.packets.take(redelivery, part(input));
         }
         if !input.own_id {
             return None;
@@ -150,5 +175,35 @@ mod tests {
         assert_eq!(seen.forget(Instant(11)), Some(id(1)));
         seen.limit(OwnIds { age: Span(20), count: 2 });
         assert_eq!(seen.forget(Instant(20)), None);
+    }
+
+    #[test]
+    fn as_many_messages_are_known_again_as_the_limit_says_and_the_oldest_goes_first() {
+        let message = |n: usize| Redelivery {
+            session: "s".into(),
+            packet: u16::try_from(n).expect("an identifier"),
+            again: true,
+            digest: 1,
+        };
+        let part = (Some(DeviceNo(1)), false);
+        let mut packets = Packets::default();
+        (1..=limits::REDELIVERIES).for_each(|n| packets.take(&message(n), part));
+        assert!(packets.knows(&message(1), &part));
+        packets.take(&message(limits::REDELIVERIES + 1), part);
+        assert!(!packets.knows(&message(1), &part));
+        assert!(packets.knows(&message(2), &part));
+        assert_eq!((packets.known.len(), packets.order.len()), (limits::REDELIVERIES, limits::REDELIVERIES));
+    }
+
+    #[test]
+    fn an_identifier_that_is_used_again_and_again_is_known_by_its_last_message() {
+        let message = |digest: usize| Redelivery { session: "s".into(), packet: 1, again: true, digest: digest as u64 };
+        let part = (Some(DeviceNo(1)), false);
+        let mut packets = Packets::default();
+        let last = limits::REDELIVERIES * 2;
+        (1..=last).for_each(|n| packets.take(&message(n), part));
+        assert!(packets.knows(&message(last), &part));
+        assert!(!packets.knows(&message(last - 1), &part));
+        assert_eq!((packets.known.len(), packets.order.len()), (1, limits::REDELIVERIES));
     }
 }

@@ -162,6 +162,9 @@ pub const HISTORY_BUCKETS: u16 = 60;
 pub const DUPLICATE_AGE: Span = Span::from_hours(24);
 /// How many of them a partition remembers, unless `retention.duplicates` says otherwise; some 150 MB.
 pub const DUPLICATES: usize = 1_000_000;
+/// Plain MQTT messages that a partition knows again when a broker repeats them: twice what this host lets a broker of
+/// version 5 send without an acknowledgement, and far more than others keep in flight.
+pub const REDELIVERIES: usize = 4_096;
 
 /// Tries of an event that failed for a passing reason.
 pub const TRIES: u32 = 10;
