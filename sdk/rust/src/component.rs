@@ -1,5 +1,6 @@
 //! The component side: bindings, and the functions that the macros export. Present on wasm only.
 
+mod allocator;
 pub mod bindings;
 mod lift;
 mod lower;
