@@ -34,7 +34,7 @@ impl Host {
         Ok(Self { program, folder: folder.to_owned(), child: None })
     }
 
-    /// Starts it and waits until it answers.
+    /// Starts it and waits until it hears its broker: at its first start nothing is kept for it before.
     pub(crate) fn start(&mut self) -> Result<()> {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log"));
         let mut command = Command::new(&self.program);
@@ -43,12 +43,12 @@ impl Host {
         self.child = Some(command.spawn().context("failed to start the host")?);
         for _ in 0..TRIES {
             self.check()?;
-            if self.accounts().is_ok() {
+            if self.hears() {
                 return Ok(());
             }
             thread::sleep(PAUSE);
         }
-        bail!("the host does not answer:\n{}", self.said())
+        bail!("the host does not hear its broker:\n{}", self.said())
     }
 
     /// Asks it to end, and waits.
@@ -79,11 +79,21 @@ impl Host {
 
     /// What `journal stat` shows.
     pub(crate) fn accounts(&self) -> Result<Json> {
+        self.ask(&["journal", "stat"])
+    }
+
+    /// Whether its broker has confirmed what it subscribes to.
+    fn hears(&self) -> bool {
+        let sources = self.ask(&["doctor"]).map(|found| found["sources"].clone()).unwrap_or_default();
+        sources.as_array().is_some_and(|sources| sources.iter().all(|source| source["connected"] == true))
+    }
+
+    fn ask(&self, question: &[&str]) -> Result<Json> {
         let mut command = Command::new(&self.program);
-        command.args(["journal", "stat", "--json", "-c", "pointsman.toml"]).current_dir(&self.folder);
+        command.args(question).args(["--json", "-c", "pointsman.toml"]).current_dir(&self.folder);
         let output = command.output().context("failed to ask the host")?;
-        ensure!(output.status.success(), "journal stat: {}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).context("journal stat gives no JSON")
+        ensure!(output.status.success(), "{}: {}", question.join(" "), String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).with_context(|| format!("{} gives no JSON", question.join(" ")))
     }
 
     pub(crate) fn size(&self) -> Result<Size> {

@@ -45,8 +45,8 @@ pub(crate) struct Soak {
     packages: PathBuf,
     #[arg(long, default_value_t = 30.0)]
     minutes: f64,
-    /// Messages a second.
-    #[arg(long, default_value_t = 50)]
+    /// Messages a second: with fewer, what is bounded is still filling when a stretch is half over.
+    #[arg(long, default_value_t = 400)]
     rate: u32,
     /// How often the deployment is changed and reloaded at the end.
     #[arg(long, default_value_t = 30)]

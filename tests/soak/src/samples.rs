@@ -2,8 +2,8 @@
 
 use crate::host::Size;
 
-/// Memory may grow by this much an hour: what an allocator needs to settle. A leak of one small string a message at 50
-/// messages a second would be ten times as much.
+/// Memory may grow by this much an hour: what an allocator needs to settle. A leak of one small string a message at 400
+/// messages a second would be eighty times as much.
 pub(crate) const MEMORY_PER_HOUR: f64 = 4.0 * 1024.0 * 1024.0;
 /// Files may grow by this much a message: journal, decisions and indexes of an input that wakes several rules.
 pub(crate) const FILES_PER_MESSAGE: f64 = 4.0 * 1024.0;
