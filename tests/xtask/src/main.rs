@@ -136,6 +136,7 @@ fn kills(arguments: &[String]) -> Result {
         "--test-threads",
         "1",
         "kills::",
+        "lasting::",
     ]);
     run(test.env("POINTSMAN", &host).env("POINTSMAN_KILLS", count))
 }
@@ -150,6 +151,7 @@ fn guests(host: &Path) -> Result {
         ("acceptance-probe/faulty", "faulty.wasm"),
         ("acceptance-probe/relay", "relay.wasm"),
         ("acceptance-probe/listener", "listener.wasm"),
+        ("acceptance-probe/lasting", "lasting.wasm"),
         ("cooler", "cooler.wasm"),
         ("rust-wasi", "rust-wasi.wasm"),
     ];

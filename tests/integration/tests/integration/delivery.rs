@@ -42,14 +42,14 @@ fn an_action_that_no_device_declares_leaves_as_our_own_json() -> Result<()> {
 
 /// Answers every request with this status, and notes when it came and under which id.
 #[derive(Clone)]
-struct Broken {
-    port: u16,
+pub(crate) struct Receiver {
+    pub(crate) port: u16,
     status: &'static str,
     asked: Arc<Mutex<Vec<(Instant, String)>>>,
 }
 
-impl Broken {
-    fn start(status: &'static str) -> Result<Self> {
+impl Receiver {
+    pub(crate) fn start(status: &'static str) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("failed to listen for webhooks")?;
         let port = listener.local_addr().context("failed to listen for webhooks")?.port();
         let receiver = Self { port, status, asked: Arc::default() };
@@ -82,7 +82,7 @@ impl Broken {
         write!(stream, "HTTP/1.1 {}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", self.status)
     }
 
-    fn asked(&self) -> Vec<(Instant, String)> {
+    pub(crate) fn asked(&self) -> Vec<(Instant, String)> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -97,7 +97,7 @@ fn attempts(host: &Host) -> Result<Vec<u64>> {
 }
 
 /// A host whose rule reminds the household over a webhook a second after the heating was turned down.
-fn reminding(folder: &Path, broker: &Broker, receiver: &Broken) -> Result<Host> {
+fn reminding(folder: &Path, broker: &Broker, receiver: &Receiver) -> Result<Host> {
     std::fs::write(folder.join("secret"), "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3")?;
     std::fs::create_dir_all(folder.join("templates"))?;
     let template =
@@ -127,7 +127,7 @@ fn refused_as_gone(host: &Host) -> Result<usize> {
 fn a_webhook_that_answers_410_is_disabled_over_a_restart_until_it_is_enabled() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let broker = Broker::start(folder.path())?;
-    let receiver = Broken::start("410 Gone")?;
+    let receiver = Receiver::start("410 Gone")?;
     let mut host = reminding(folder.path(), &broker, &receiver)?;
     host.start()?;
     let client = Mqtt::connect(broker.port, "home", "home/radiator/set")?;
@@ -154,7 +154,7 @@ fn a_webhook_that_answers_410_is_disabled_over_a_restart_until_it_is_enabled() -
 fn attempts_and_waits_of_a_webhook_survive_kill_9() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let broker = Broker::start(folder.path())?;
-    let receiver = Broken::start("500 Internal Server Error")?;
+    let receiver = Receiver::start("500 Internal Server Error")?;
     let mut host = reminding(folder.path(), &broker, &receiver)?;
     host.start()?;
     let client = Mqtt::connect(broker.port, "home", "home/radiator/set")?;
@@ -175,7 +175,7 @@ fn attempts_and_waits_of_a_webhook_survive_kill_9() -> Result<()> {
 fn a_window_that_stays_open_reminds_once_however_often_it_says_so() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let broker = Broker::start(folder.path())?;
-    let receiver = Broken::start("200 OK")?;
+    let receiver = Receiver::start("200 OK")?;
     let mut host = reminding(folder.path(), &broker, &receiver)?;
     host.start()?;
     let client = Mqtt::connect(broker.port, "home", "home/radiator/set")?;

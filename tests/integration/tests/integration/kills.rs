@@ -28,7 +28,7 @@ const AT_ONCE: u64 = model::limits::OUTBOX_PER_TARGET as u64 / 2;
 /// than may wait for one target.
 const ROUNDS: u64 = 4;
 /// A host lives up to this long before it is killed, its start included.
-const LIFE_MS: u64 = 900;
+pub(crate) const LIFE_MS: u64 = 900;
 /// A burst over the embedded broker takes about as long: one commit follows the other.
 const UNDER_LOAD_MS: u64 = 120;
 
@@ -137,7 +137,7 @@ fn is_done(host: &Host, sent: u64) -> Result<()> {
 
 /// Whether every input, step and effect in the store is in an account.
 #[track_caller]
-fn is_balanced(host: &Host) -> Result<()> {
+pub(crate) fn is_balanced(host: &Host) -> Result<()> {
     let stat = host.accounts()?;
     assert_eq!(stat["imbalance"], serde_json::Value::Null, "{stat}");
     Ok(())
@@ -156,7 +156,7 @@ pub(crate) fn oracle(events: u64) -> Result<Answers> {
 }
 
 /// How often to kill, and the progress of it where it was asked for.
-fn wanted(share: u64) -> (u64, ProgressBar) {
+pub(crate) fn wanted(share: u64) -> (u64, ProgressBar) {
     let asked = std::env::var("POINTSMAN_KILLS").ok().and_then(|text| text.parse::<u64>().ok());
     let kills = (asked.unwrap_or(KILLS) / share).max(1);
     let bar = if asked.is_some() { ProgressBar::new(kills) } else { ProgressBar::hidden() };
@@ -165,10 +165,10 @@ fn wanted(share: u64) -> (u64, ProgressBar) {
 }
 
 /// Numbers that look random and are the same each time.
-struct Walk(u64);
+pub(crate) struct Walk(pub(crate) u64);
 
 impl Walk {
-    fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

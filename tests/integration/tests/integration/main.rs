@@ -22,6 +22,7 @@ mod fleets;
 mod floods;
 mod holds;
 mod kills;
+mod lasting;
 mod listening;
 mod misread;
 mod operator;
