@@ -16,6 +16,7 @@ type Result<T = ()> = std::result::Result<T, String>;
 const USAGE: &str = "usage: cargo xtask COMMAND
   demo [ARGUMENTS OF pointsman demo]   builds everything and runs the demo
   test                                 passes every test
+  acceptance DATA [--no-live]          holds recordings of real devices against their known answers
   lint                                 rustfmt and clippy over every workspace
   packages                             builds the packages of the example rules
   sim [--seeds 1] [--from 0] [--jobs]  runs the simulator with as many seeds
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     let result = match arguments.next().as_deref() {
         Some("demo") => demo(&arguments.collect::<Vec<_>>()),
         Some("test") => test(),
+        Some("acceptance") => acceptance(&arguments.collect::<Vec<_>>()),
         Some("lint") => lint(),
         Some("sim") => sim(&arguments.collect::<Vec<_>>()),
         Some("kills") => kills(&arguments.collect::<Vec<_>>()),
@@ -61,10 +63,10 @@ fn soak(arguments: &[String]) -> Result {
     run(cargo().args(["build", "--release", "--package", "pointsman"]))?;
     let host = target().join("release/pointsman");
     packages(&host, false)?;
+    let soak = build("pointsman-soak")?;
     step("soak");
-    let mut soak = cargo();
-    soak.args(["run", "--quiet", "--package", "pointsman-soak", "--", "run", "--pointsman"]).arg(&host);
-    run(soak.arg("--packages").arg(packages_folder()).args(arguments))
+    let mut soak = Command::new(soak);
+    run(soak.args(["run", "--pointsman"]).arg(&host).arg("--packages").arg(packages_folder()).args(arguments))
 }
 
 /// The workspaces: what `cargo` builds with each of these manifests.
@@ -106,7 +108,15 @@ fn test() -> Result {
     step("test example rules natively");
     run(cargo().args(["test", "--manifest-path", "rules-examples/Cargo.toml"]))?;
     guests(&host)?;
-    run(cargo().args(["test", "--package", "pointsman-integration"]).env("POINTSMAN", &host))
+    run(cargo().args(["test", "--workspace", "--test", "integration"]).env("POINTSMAN", &host))
+}
+
+/// Holds recordings of real devices against their known answers.
+fn acceptance(arguments: &[String]) -> Result {
+    setup::guest_target()?;
+    setup::mosquitto()?;
+    build_host()?;
+    run(Command::new(build("pointsman-acceptance")?).args(arguments))
 }
 
 /// Runs as many seeds of the simulator as asked.
@@ -129,8 +139,9 @@ fn kills(arguments: &[String]) -> Result {
     test.args([
         "test",
         "--quiet",
-        "--package",
-        "pointsman-integration",
+        "--workspace",
+        "--test",
+        "integration",
         "--",
         "--nocapture",
         "--test-threads",
@@ -164,8 +175,14 @@ fn guests(host: &Path) -> Result {
 
 fn build_host() -> Result<PathBuf> {
     step("build the program");
-    run(cargo().args(["build", "--package", "pointsman"]))?;
-    Ok(target().join("debug/pointsman"))
+    build("pointsman")
+}
+
+/// Builds one program of the workspace. All are built as the tests are: the features of what they share are then the
+/// same, and nothing is compiled twice.
+pub(crate) fn build(program: &str) -> Result<PathBuf> {
+    run(cargo().args(["build", "--workspace", "--bin", program]))?;
+    Ok(target().join("debug").join(program))
 }
 
 /// Builds the package of every example rule, and runs its scenarios when asked to.

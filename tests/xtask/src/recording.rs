@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use crate::{Result, cargo, packages_folder, run, step, target};
+use crate::{Result, build, packages_folder, run, step, target};
 
 /// Lines for the test command: each device speaks 200 times.
 const LINES: u32 = 2_000;
@@ -22,8 +22,8 @@ pub(crate) fn write(name: &str, lines: u32) -> Result<PathBuf> {
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(|error| format!("failed to remove {}: {error}", folder.display()))?;
     }
-    let mut record = cargo();
-    record.args(["run", "--quiet", "--package", "pointsman-soak", "--", "record", "--lines", &lines.to_string()]);
+    let mut record = Command::new(build("pointsman-soak")?);
+    record.args(["record", "--lines", &lines.to_string()]);
     run(record.arg("--packages").arg(packages_folder()).arg(&folder))?;
     Ok(folder)
 }
