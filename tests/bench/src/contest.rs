@@ -16,7 +16,7 @@ use crate::process::Process;
 use crate::spread::Spread;
 
 /// Events that warm a contestant up: every room twice.
-const WARM_UP: u64 = 2 * ROOMS as u64;
+pub const WARM_UP: u64 = 2 * ROOMS as u64;
 
 /// The first contestants are baselines, the others hosts.
 const BASELINES: usize = 2;

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
+use anyhow::ensure;
 use bench::calls::{self, Variant};
-use bench::contest::{Beside, Contest};
+use bench::contest::{Beside, Contest, WARM_UP};
 use bench::guest::Answer;
 use bench::host::Sites;
+use bench::load::ONE_IN;
 use bench::{baseline, decisions, disk, memory, recovery};
 use clap::{Parser, Subcommand};
+use model::limits;
 
 /// Every command but the first wants a `pointsman` of a release build.
 #[derive(Debug, Parser)]
@@ -31,7 +34,8 @@ enum Command {
         /// Beside the host, one that runs no event again to find rules that keep something in their memory.
         #[arg(long)]
         unsampled: bool,
-        /// All rooms in one building, which is one partition, where each is a home of its own otherwise.
+        /// All rooms in one building, which is one partition, where each is a home of its own otherwise. So many events
+        /// as to stay below what one partition may command in a minute: `--events 2600`.
         #[arg(long)]
         one_site: bool,
     },
@@ -84,6 +88,11 @@ fn main() -> anyhow::Result<()> {
             Ok(())
         }
         Command::Saturated { host, rounds, events, unsampled, one_site } => {
+            let commands = (rounds as u64 * events + WARM_UP) / ONE_IN;
+            ensure!(
+                !one_site || commands <= u64::from(limits::EFFECTS_PER_MINUTE),
+                "{commands} commands are more than one partition may give in a minute: ask for fewer rounds or events"
+            );
             let beside = if unsampled { Beside::Unsampled } else { Beside::Nothing };
             Contest::new(&host, sites(one_site), beside)?.saturated(rounds, events)
         }
