@@ -4,7 +4,6 @@ mod acks;
 mod driver;
 mod filters;
 pub mod link;
-mod repeats;
 mod tls;
 mod v3;
 mod v5;

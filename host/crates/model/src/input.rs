@@ -35,8 +35,7 @@ pub struct Redelivery {
     /// Whose packet identifiers these are: the client that the message was sent to, or by for the embedded broker.
     pub session: Name,
     pub packet: u16,
-    /// The DUP flag: the sender says that it has sent this before. Not set where our acknowledgement of what came before
-    /// under this identifier has certainly arrived.
+    /// The DUP flag: the sender says that it has sent this before.
     pub again: bool,
     /// Of session, topic and payload: the same for all inputs of one message.
     pub digest: u64,

@@ -17,7 +17,6 @@ use super::Options;
 use super::acks::Acks;
 use super::filters;
 use super::link::{Happening, Incoming, KEEP_ALIVE, Link};
-use super::repeats::Repeats;
 use crate::inlet::{Delivery, Inlet, PutError, Ticket};
 use crate::intake::{Arrived, DELIVERY_OVERHEAD, Intake, Taken};
 use crate::rejection::{Reason, Rejection};
@@ -43,7 +42,6 @@ pub(super) struct World {
 struct Driver<L: Link> {
     link: L,
     acks: Arc<Acks<L::Acker>>,
-    repeats: Repeats,
     options: Options,
     world: World,
     /// The broker has answered our subscription in the session that lives now.
@@ -78,7 +76,6 @@ pub(super) async fn run<L: Link>(link: L, options: Options, world: World) {
     let mut driver = Driver {
         link,
         acks,
-        repeats: Repeats::default(),
         options,
         world,
         subscribed: false,
@@ -164,17 +161,8 @@ impl<L: Link> Driver<L> {
                 }
                 Next::Go
             }
-            Happening::Acknowledged(packet) => {
-                self.repeats.acknowledged(packet);
-                Next::Go
-            }
-            Happening::Pinged => {
-                self.repeats.pinged();
-                Next::Go
-            }
             Happening::Alive => {
                 self.attempts = 0;
-                self.repeats.answered();
                 Next::Go
             }
             Happening::Other => Next::Go,
@@ -183,9 +171,6 @@ impl<L: Link> Driver<L> {
 
     fn on_connected(&mut self, session_present: bool) -> Next {
         self.attempts = self.attempts.min(WAIT_DOUBLINGS_UNPROVEN);
-        if !session_present {
-            self.repeats.begin_session();
-        }
         if !session_present && self.had_session {
             self.world.status.count(Counter::SessionsLost, 1);
             self.announce_loss = true;
@@ -253,8 +238,7 @@ impl<L: Link> Driver<L> {
             Some((_, again)) => status.count(Counter::Redelivered, again.into()),
             None => status.count(Counter::Qos0, 1),
         }
-        let sent = incoming.sent.map(|(packet, again)| (packet, self.repeats.take(packet) && again));
-        let taken = self.take(incoming, sent);
+        let taken = self.take(incoming);
         status.count_taken(&taken);
         let ticket = incoming.sent.map_or_else(Ticket::none, |(packet, _)| self.acks.ticket(packet));
         match taken.delivery(ticket) {
@@ -267,7 +251,7 @@ impl<L: Link> Driver<L> {
         }
     }
 
-    fn take(&self, incoming: &Incoming, sent: Option<(u16, bool)>) -> Taken {
+    fn take(&self, incoming: &Incoming) -> Taken {
         let Ok(topic) = std::str::from_utf8(&incoming.topic) else {
             let topic = String::from_utf8_lossy(&incoming.topic).as_ref().into();
             let rejection = Rejection { topic, device: None, reason: Reason::TopicNotUtf8 };
@@ -278,7 +262,7 @@ impl<L: Link> Driver<L> {
             payload: &incoming.payload,
             retained: incoming.retained,
             content_type: incoming.content_type.as_deref(),
-            sent: sent.map(|(packet, again)| (&self.options.client_id, packet, again)),
+            sent: incoming.sent.map(|(packet, again)| (&self.options.client_id, packet, again)),
         })
     }
 
@@ -294,7 +278,6 @@ impl<L: Link> Driver<L> {
 
     fn renew(&mut self, why: String) {
         let generation = self.acks.renew(|| self.link.reset());
-        self.repeats.renew();
         self.world.status.change(|state| {
             state.connected = false;
             state.generation = generation;

@@ -56,11 +56,7 @@ pub enum Happening {
     Subscribed(Vec<bool>),
     /// One filter was taken back, or was not there.
     Unsubscribed,
-    /// The acknowledgement of this message was written.
-    Acknowledged(u16),
-    /// A ping was written, behind everything that was written before.
-    Pinged,
-    /// The broker has answered a ping.
+    /// The broker has shown that it is there.
     Alive,
     Other,
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use model::Name;
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, NetworkOptions, Outgoing, Packet,
-    Publish, QoS, SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, MqttOptions, NetworkOptions, Packet, Publish,
+    QoS, SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
 };
 use rustls::ClientConfig;
 
@@ -49,8 +49,6 @@ impl link::Link for Link {
     async fn poll(&mut self) -> Result<Happening, String> {
         match self.events.poll().await {
             Ok(Event::Incoming(packet)) => Ok(happening(packet)),
-            Ok(Event::Outgoing(Outgoing::PubAck(packet))) => Ok(Happening::Acknowledged(packet)),
-            Ok(Event::Outgoing(Outgoing::PingReq)) => Ok(Happening::Pinged),
             Ok(Event::Outgoing(_)) => Ok(Happening::Other),
             Err(ConnectionError::ConnectionRefused(code)) => Err(refusal(code)),
             Err(error) => Err(error.to_string()),

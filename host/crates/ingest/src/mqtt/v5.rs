@@ -6,7 +6,7 @@ use model::Name;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, Filter, Packet, Publish, RetainForwardRule, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
-use rumqttc::{NetworkOptions, Outgoing, TlsConfiguration, Transport};
+use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 use rustls::ClientConfig;
 
 use super::Options;
@@ -47,8 +47,6 @@ impl link::Link for Link {
     async fn poll(&mut self) -> Result<Happening, String> {
         match self.events.poll().await {
             Ok(Event::Incoming(packet)) => Ok(happening(packet)),
-            Ok(Event::Outgoing(Outgoing::PubAck(packet))) => Ok(Happening::Acknowledged(packet)),
-            Ok(Event::Outgoing(Outgoing::PingReq)) => Ok(Happening::Pinged),
             Ok(Event::Outgoing(_)) => Ok(Happening::Other),
             Err(ConnectionError::ConnectionRefused(code)) => Err(refusal(code)),
             Err(error) => Err(error.to_string()),

@@ -1,7 +1,5 @@
 //! Delivery over a real mosquitto, by both versions of the protocol.
 
-mod repeats;
-
 use model::input::Body;
 
 use super::{WAIT_DOUBLINGS, WAIT_FIRST};
