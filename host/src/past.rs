@@ -2,12 +2,12 @@
 
 use engine::Engine;
 use engine::rows::{self, PartitionRow, RowError};
-use model::{Input, Instant};
+use model::{Input, Instant, limits};
 use store::{JournalEntry, Store, Table};
 
 /// Records of the journal, the newest of all partitions, that are read again so that messages which a broker delivers
-/// once more are recognised. More than any broker keeps in flight to one client.
-const TAIL: usize = 8_192;
+/// once more are recognised.
+const TAIL: usize = limits::REDELIVERIES;
 
 /// Everything that was committed, ready to be given to an engine.
 pub struct Past {

@@ -37,15 +37,21 @@ impl Default for OwnIds {
     }
 }
 
-/// Messages that their brokers may deliver again: the newest of this partition.
+/// Messages that their brokers or devices may deliver again, by session.
 #[derive(Debug, Default)]
 struct Packets {
-    /// The last message with each packet identifier of each session.
-    known: FxHashMap<(Name, u16), Packet>,
-    /// Every message, oldest first, by identifier and number.
-    order: VecDeque<((Name, u16), u64)>,
+    sessions: FxHashMap<Name, Session>,
     /// How many there were.
     taken: u64,
+}
+
+/// The newest messages of one session.
+#[derive(Debug, Default)]
+struct Session {
+    /// The last message with each packet identifier.
+    known: FxHashMap<u16, Packet>,
+    /// Identifier and number of the newest messages, oldest first.
+    order: VecDeque<(u16, u64)>,
 }
 
 /// The last message with one packet identifier.
@@ -55,7 +61,7 @@ struct Packet {
     /// Tells it from later messages with the same identifier.
     number: u64,
     /// The inputs that it gave, one for each device that it spoke of.
-    parts: SmallVec<[Part; 2]>,
+    parts: SmallVec<[Part; 1]>,
 }
 
 /// What tells the inputs of one message apart: the device, and whether it is its availability.
@@ -70,29 +76,61 @@ type Row = (Box<[u8]>, Box<[u8]>);
 
 impl Packets {
     fn knows(&self, redelivery: &Redelivery, part: &Part) -> bool {
-        let known = self.known.get(&(redelivery.session.clone(), redelivery.packet));
+        let known = self.sessions.get(&redelivery.session).and_then(|session| session.known.get(&redelivery.packet));
         known.is_some_and(|known| known.digest == redelivery.digest && known.parts.contains(part))
     }
 
     /// Takes a part of the last message with this identifier, or the first part of another.
     fn take(&mut self, redelivery: &Redelivery, part: Part) {
-        let key = (redelivery.session.clone(), redelivery.packet);
-        if let Some(known) = self.known.get_mut(&key)
+        if !self.sessions.contains_key(&redelivery.session) {
+            self.forget_sessions();
+            self.sessions.insert(redelivery.session.clone(), Session::default());
+        }
+        // A session that speaks much takes nothing from one that is quiet; of many, each has little on its way.
+        let most = (limits::REDELIVERIES / self.sessions.len()).max(limits::REDELIVERIES_EACH);
+        self.taken += 1;
+        if let Some(session) = self.sessions.get_mut(&redelivery.session) {
+            session.take(redelivery, part, self.taken, most);
+        }
+    }
+
+    /// Makes room for one more session: of too many, the half that was quiet for longest is forgotten.
+    fn forget_sessions(&mut self) {
+        if self.sessions.len() < limits::REDELIVERING_SESSIONS {
+            return;
+        }
+        let mut newest: Vec<u64> = self.sessions.values().map(Session::newest).collect();
+        let half = newest.len() / 2;
+        let (_, middle, _) = newest.select_nth_unstable(half);
+        let middle = *middle;
+        self.sessions.retain(|_, session| session.newest() >= middle);
+    }
+}
+
+impl Session {
+    /// The number of its newest message.
+    fn newest(&self) -> u64 {
+        self.order.back().map_or(0, |(_, number)| *number)
+    }
+
+    /// Remembers `most` messages.
+    fn take(&mut self, redelivery: &Redelivery, part: Part, number: u64, most: usize) {
+        if let Some(known) = self.known.get_mut(&redelivery.packet)
             && known.digest == redelivery.digest
             && !known.parts.contains(&part)
         {
             known.parts.push(part);
             return;
         }
-        self.taken += 1;
-        let packet = Packet { digest: redelivery.digest, number: self.taken, parts: smallvec![part] };
-        self.known.insert(key.clone(), packet);
-        self.order.push_back((key, self.taken));
-        if self.order.len() > limits::REDELIVERIES
+        let packet = Packet { digest: redelivery.digest, number, parts: smallvec![part] };
+        self.known.insert(redelivery.packet, packet);
+        self.order.push_back((redelivery.packet, number));
+        while self.order.len() > most
             && let Some((oldest, number)) = self.order.pop_front()
-            && self.known.get(&oldest).is_some_and(|known| known.number == number)
         {
-            self.known.remove(&oldest);
+            if self.known.get(&oldest).is_some_and(|known| known.number == number) {
+                self.known.remove(&oldest);
+            }
         }
     }
 }
@@ -177,33 +215,61 @@ mod tests {
         assert_eq!(seen.forget(Instant(20)), None);
     }
 
+    fn message(session: &str, packet: usize, digest: usize) -> Redelivery {
+        let packet = u16::try_from(packet).expect("an identifier");
+        Redelivery { session: session.into(), packet, again: true, digest: digest as u64 }
+    }
+
+    const PART: Part = (Some(DeviceNo(1)), false);
+
     #[test]
     fn as_many_messages_are_known_again_as_the_limit_says_and_the_oldest_goes_first() {
-        let message = |n: usize| Redelivery {
-            session: "s".into(),
-            packet: u16::try_from(n).expect("an identifier"),
-            again: true,
-            digest: 1,
-        };
-        let part = (Some(DeviceNo(1)), false);
         let mut packets = Packets::default();
-        (1..=limits::REDELIVERIES).for_each(|n| packets.take(&message(n), part));
-        assert!(packets.knows(&message(1), &part));
-        packets.take(&message(limits::REDELIVERIES + 1), part);
-        assert!(!packets.knows(&message(1), &part));
-        assert!(packets.knows(&message(2), &part));
-        assert_eq!((packets.known.len(), packets.order.len()), (limits::REDELIVERIES, limits::REDELIVERIES));
+        (1..=limits::REDELIVERIES).for_each(|n| packets.take(&message("s", n, n), PART));
+        assert!(packets.knows(&message("s", 1, 1), &PART));
+        packets.take(&message("s", limits::REDELIVERIES + 1, 1), PART);
+        assert!(!packets.knows(&message("s", 1, 1), &PART));
+        assert!(packets.knows(&message("s", 2, 2), &PART));
+        assert_eq!(packets.sessions["s"].known.len(), limits::REDELIVERIES);
+    }
+
+    #[test]
+    fn a_session_that_speaks_much_makes_nobody_forget_a_quiet_one() {
+        let mut packets = Packets::default();
+        packets.take(&message("quiet", 7, 7), PART);
+        (1..=2 * limits::REDELIVERIES).for_each(|n| packets.take(&message("loud", n % 100, n), PART));
+        assert!(packets.knows(&message("quiet", 7, 7), &PART));
+    }
+
+    #[test]
+    fn of_many_sessions_each_is_known_by_its_last_messages() {
+        let mut packets = Packets::default();
+        for n in 1..=limits::REDELIVERIES_EACH + 1 {
+            (0..limits::REDELIVERING_SESSIONS).for_each(|s| packets.take(&message(&s.to_string(), n, n), PART));
+        }
+        assert!(!packets.knows(&message("0", 1, 1), &PART));
+        assert!((2..=limits::REDELIVERIES_EACH + 1).all(|n| packets.knows(&message("0", n, n), &PART)));
+    }
+
+    #[test]
+    fn of_too_many_sessions_those_that_were_quiet_for_longest_are_forgotten() {
+        let mut packets = Packets::default();
+        (0..limits::REDELIVERING_SESSIONS).for_each(|s| packets.take(&message(&s.to_string(), 1, 1), PART));
+        packets.take(&message("0", 2, 2), PART);
+        assert_eq!(packets.sessions.len(), limits::REDELIVERING_SESSIONS);
+        packets.take(&message("new", 1, 1), PART);
+        assert_eq!(packets.sessions.len(), limits::REDELIVERING_SESSIONS / 2 + 1);
+        assert!(packets.knows(&message("0", 2, 2), &PART) && packets.knows(&message("new", 1, 1), &PART));
+        assert!(!packets.knows(&message("1", 1, 1), &PART));
     }
 
     #[test]
     fn an_identifier_that_is_used_again_and_again_is_known_by_its_last_message() {
-        let message = |digest: usize| Redelivery { session: "s".into(), packet: 1, again: true, digest: digest as u64 };
-        let part = (Some(DeviceNo(1)), false);
         let mut packets = Packets::default();
         let last = limits::REDELIVERIES * 2;
-        (1..=last).for_each(|n| packets.take(&message(n), part));
-        assert!(packets.knows(&message(last), &part));
-        assert!(!packets.knows(&message(last - 1), &part));
-        assert_eq!((packets.known.len(), packets.order.len()), (1, limits::REDELIVERIES));
+        (1..=last).for_each(|n| packets.take(&message("s", 1, n), PART));
+        assert!(packets.knows(&message("s", 1, last), &PART));
+        assert!(!packets.knows(&message("s", 1, last - 1), &PART));
+        assert_eq!(packets.sessions["s"].known.len(), 1);
     }
 }

@@ -28,7 +28,7 @@ pub struct Input {
 
 /// What an MQTT message of QoS 1 or 2 carries so that the same message, sent again, is taken once.
 ///
-/// It is a redelivery when `again` is set and (`session`, `packet`, `digest`) is among those committed and the packet
+/// It is a redelivery when `again` is set and (`session`, `packet`, `digest`) is among the newest committed and the packet
 /// identifier has not been used for another message of that session since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Redelivery {

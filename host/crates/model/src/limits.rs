@@ -162,9 +162,14 @@ pub const HISTORY_BUCKETS: u16 = 60;
 pub const DUPLICATE_AGE: Span = Span::from_hours(24);
 /// How many of them a partition remembers, unless `retention.duplicates` says otherwise; some 150 MB.
 pub const DUPLICATES: usize = 1_000_000;
-/// Plain MQTT messages that a partition knows again when a broker repeats them: twice what this host lets a broker of
-/// version 5 send without an acknowledgement, and far more than others keep in flight.
-pub const REDELIVERIES: usize = 4_096;
+/// Plain MQTT messages of one session that a partition knows again when they are repeated: four times what this host lets
+/// a broker of version 5 send without an acknowledgement, and far more than others keep in flight. Several sessions
+/// share it.
+pub const REDELIVERIES: usize = 8_192;
+/// What each of many sessions has of it at least: devices of the embedded broker, which wait for their acknowledgements.
+pub const REDELIVERIES_EACH: usize = 32;
+/// Sessions of which messages are known again; of more, those that were quiet for longest are forgotten.
+pub const REDELIVERING_SESSIONS: usize = 4_096;
 
 /// Tries of an event that failed for a passing reason.
 pub const TRIES: u32 = 10;
