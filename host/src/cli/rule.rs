@@ -2,10 +2,10 @@
 
 mod build;
 mod cargo;
+mod flags;
 mod inspect;
 mod new;
 mod package;
-mod paths;
 mod project;
 mod report;
 mod repro;

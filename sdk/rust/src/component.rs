@@ -1,5 +1,6 @@
 //! The component side: bindings, and the functions that the macros export. Present on wasm only.
 
+#[cfg(feature = "allocator")]
 mod allocator;
 pub mod bindings;
 mod lift;

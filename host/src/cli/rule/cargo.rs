@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
-use super::paths;
+use super::flags;
 
 pub(super) const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -49,7 +49,7 @@ pub(crate) fn build(folder: &Path) -> Result<PathBuf, Error> {
     let manifest = manifest.canonicalize().map_err(|_| Error::NoProject { path: manifest.clone() })?;
     check_target(folder)?;
     let mut cargo = Command::new("cargo");
-    paths::forget(&mut cargo, folder);
+    flags::set(&mut cargo, folder);
     cargo.args(["build", "--release", "--lib", "--target", TARGET, "--message-format", "json-render-diagnostics"]);
     let start = |source| Error::Start { program: "cargo", source };
     let mut child = cargo.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(start)?;

@@ -1,4 +1,5 @@
-//! Paths: a package does not tell where it was built, and the same source gives the same bytes in every folder.
+//! Flags of the compiler: a package does not tell where it was built, so that the same source gives the same bytes in
+//! every folder, and its instances have memory to begin with.
 
 use std::env;
 use std::ffi::OsString;
@@ -7,12 +8,16 @@ use std::process::Command;
 
 use super::cargo::TARGET;
 
+/// Bytes that an instance has for its allocations from the start: all that most rules need for a turn, and what the
+/// allocator asks for at once.
+const HEAP: usize = 64 * 1024;
+
 /// Between flags in `CARGO_ENCODED_RUSTFLAGS`.
 const SEPARATOR: char = '\u{1f}';
 
-/// Lets `cargo`, which builds the rule in `folder`, write other names in place of this machine's folders. Flags that the
-/// environment or a configuration file gives stay.
-pub(super) fn forget(cargo: &mut Command, folder: &Path) {
+/// Lets `cargo`, which builds the rule in `folder`, leave room for allocations, and write other names in place of this
+/// machine's folders. Flags that the environment or a configuration file gives stay.
+pub(super) fn set(cargo: &mut Command, folder: &Path) {
     let flags = flags(folder);
     match given(env::var("CARGO_ENCODED_RUSTFLAGS").ok(), env::var("RUSTFLAGS").ok()) {
         Some(given) => {
@@ -45,7 +50,8 @@ fn flags(folder: &Path) -> Vec<String> {
     // The compiler takes the last prefix that fits, so the innermost folder comes last.
     let folders = [(around.map(Path::to_path_buf), "/around"), (cargo_home(), "/cargo"), (rule, "/rule")];
     let known = folders.into_iter().filter_map(|(path, name)| Some((path?, name)));
-    known.map(|(path, name)| format!("--remap-path-prefix={}={name}", path.display())).collect()
+    let renamed = known.map(|(path, name)| format!("--remap-path-prefix={}={name}", path.display()));
+    std::iter::once(format!("-Clink-arg=--initial-heap={HEAP}")).chain(renamed).collect()
 }
 
 /// Where Cargo keeps the sources of a registry.
