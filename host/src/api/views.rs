@@ -5,7 +5,7 @@ use engine::LastKnown;
 use host::outward::twin;
 use host::system_clock::{Trust, boot};
 use ingest::status::State;
-use model::{Device, Instant, Quality, limits};
+use model::{Device, Quality, limits};
 use serde_json::{Map, Value as Json, json};
 use server::Views;
 use server::state::{Answer, Check, Devices, Error, Page, Readiness};
@@ -201,11 +201,10 @@ pub(crate) fn show(reader: &Reader, device: &Device, held: &[Json]) -> Result<Js
         shown["available"] = json!(twin.available);
         shown["newest"] = json!(twin.newest.map(|at| at.to_string()));
         let values = twin.values().map(|held| {
-            let when = |at: Instant| held.was_reported().then(|| at.to_string());
             let mut value = json!({
                 "value": held.value.as_ref().map(model::value::plain::to_json),
-                "since": when(held.since),
-                "reported": when(held.reported),
+                "since": held.value.is_some().then(|| held.since.to_string()),
+                "reported": held.was_reported().then(|| held.reported.to_string()),
             });
             if let Some(unit) = &held.unit {
                 value["unit"] = json!(&**unit);
