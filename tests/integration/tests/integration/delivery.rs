@@ -67,7 +67,15 @@ impl Receiver {
     fn answer(&self, mut stream: std::net::TcpStream) -> std::io::Result<()> {
         let mut reader = BufReader::new(stream.try_clone()?);
         let (mut id, mut length, mut line) = (String::new(), 0, String::new());
-        while reader.read_line(&mut line)? > 2 {
+        let cut_off = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+        loop {
+            let read = reader.read_line(&mut line)?;
+            if !line.ends_with('\n') {
+                return Err(cut_off());
+            }
+            if read <= 2 {
+                break;
+            }
             let lower = line.trim().to_lowercase();
             if let Some(value) = lower.strip_prefix("webhook-id:") {
                 id = value.trim().to_owned();
@@ -77,7 +85,9 @@ impl Receiver {
             }
             line.clear();
         }
-        std::io::copy(&mut reader.take(length), &mut std::io::sink())?;
+        if std::io::copy(&mut reader.take(length), &mut std::io::sink())? < length {
+            return Err(cut_off());
+        }
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push((now(), id));
         write!(stream, "HTTP/1.1 {}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n", self.status)
     }

@@ -141,7 +141,7 @@ impl Host {
 }
 
 /// Whether an answer of `/readyz` says that every source is connected.
-fn hears_all(answer: &str) -> bool {
+pub(crate) fn hears_all(answer: &str) -> bool {
     let body = answer.find('{').and_then(|start| serde_json::from_str::<serde_json::Value>(&answer[start..]).ok());
     let checks = body.as_ref().and_then(|body| body["checks"].as_array());
     let is_source = |check: &&serde_json::Value| check["name"].as_str().is_some_and(|name| name.starts_with("source "));
