@@ -100,6 +100,9 @@ fn test() -> Result {
     setup::faketime()?;
     setup::small_disk();
     lint()?;
+    step("check the program by itself");
+    // Built with the tests it has their features; what is shipped has its own.
+    run(cargo().args(["check", "--quiet", "--package", "pointsman"]))?;
     let host = build_host()?;
     run(cargo().args(["test", "--workspace", "--exclude", "pointsman-integration"]))?;
     run(cargo().args(["test", "--manifest-path", "sdk/rust/Cargo.toml"]))?;
@@ -178,8 +181,8 @@ fn build_host() -> Result<PathBuf> {
     build("pointsman")
 }
 
-/// Builds one program of the workspace. All are built as the tests are: the features of what they share are then the
-/// same, and nothing is compiled twice.
+/// Builds one program of the workspace as the tests are built: the features of what they share are then the same, and
+/// nothing is compiled twice.
 pub(crate) fn build(program: &str) -> Result<PathBuf> {
     run(cargo().args(["build", "--workspace", "--bin", program]))?;
     Ok(target().join("debug").join(program))
