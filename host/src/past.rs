@@ -21,7 +21,7 @@ type Row = (Table, Box<[u8]>, Box<[u8]>);
 struct Partition {
     sequence: u64,
     rows: Vec<Row>,
-    tail: Vec<(Input, Instant)>,
+    tail: Vec<Input>,
     clock: Instant,
 }
 
@@ -41,7 +41,7 @@ impl Past {
                 rows.push((table, Box::from(key), Box::from(value)));
             })?;
             let observed = std::mem::take(&mut tails[usize::from(number)]).into_iter().filter(|entry| entry.observed);
-            let tail = observed.filter_map(|entry| Some((rows::decode("journal", &entry.payload?).ok()?, entry.at)));
+            let tail = observed.filter_map(|entry| rows::decode("journal", &entry.payload?).ok());
             Ok(Partition { sequence: loaded.sequence, rows, tail: tail.collect(), clock })
         };
         let partitions = (0..store.partitions()).map(read).collect::<Result<_, _>>()?;
@@ -62,9 +62,7 @@ impl Past {
         for (number, partition) in (0_u16..).zip(self.partitions) {
             let rows = partition.rows.iter().map(|(table, key, value)| (*table, &**key, &**value));
             engine.restore(number, partition.sequence, rows)?;
-            for (input, at) in partition.tail.iter().filter(|(input, _)| input.redelivery.is_some()) {
-                engine.remember(number, input, *at);
-            }
+            partition.tail.iter().for_each(|input| engine.remember(number, input));
         }
         Ok(())
     }

@@ -104,9 +104,9 @@ impl Engine {
     }
 
     /// Reminds a partition of inputs that it took last, so that redelivered messages are known again.
-    pub fn remember(&mut self, partition: u16, input: &Input, at: Instant) {
+    pub fn remember(&mut self, partition: u16, input: &Input) {
         if let Some(partition) = self.partitions.get_mut(usize::from(partition)) {
-            partition.seen.remember(input, at);
+            partition.seen.remember_message(input);
         }
     }
 

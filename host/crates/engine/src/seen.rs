@@ -156,11 +156,16 @@ impl Seen {
         input.own_id && self.own.get(&id()).is_some_and(|at| now < *at + self.limits.age)
     }
 
-    /// Remembers a new input; returns the row that must be kept for it, where one must.
-    pub(crate) fn remember(&mut self, input: &Input, now: Instant) -> Option<Row> {
+    /// Remembers the message that an input came with. Its own id has a row of its own.
+    pub(crate) fn remember_message(&mut self, input: &Input) {
         if let Some(redelivery) = &input.redelivery {
             self.packets.take(redelivery, part(input));
         }
+    }
+
+    /// Remembers a new input; returns the row that must be kept for it, where one must.
+    pub(crate) fn remember(&mut self, input: &Input, now: Instant) -> Option<Row> {
+        self.remember_message(input);
         if !input.own_id {
             return None;
         }

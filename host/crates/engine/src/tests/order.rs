@@ -1,6 +1,7 @@
 //! Failures, duplicates, partitions: what stays in order and what holds back whom.
 
 use super::*;
+use crate::seen::OwnIds;
 
 #[test]
 fn a_failed_step_leaves_nothing_and_others_go_on() {
@@ -70,6 +71,27 @@ fn the_same_own_id_again_is_a_duplicate_and_equal_payloads_are_not() {
     assert!(!bench.engine.take(&input, minute(3)));
     bench.collect();
     assert_eq!(bench.decisions.len(), 3);
+}
+
+#[test]
+fn an_own_id_of_a_message_that_may_come_again_counts_once_after_a_restart() {
+    let deployments = || vec![(deployment("d", vec![each_reading()]), tell as Rule)];
+    let mut bench = Bench::new(1, deployments());
+    let own = |bench: &mut Bench, id: &str| {
+        let mut input = bench.input(reading(DeviceNo(1), 1.0), None);
+        (input.id, input.own_id) = (id.into(), true);
+        input.redelivery = Some(model::input::Redelivery { session: "s".into(), packet: 7, again: false, digest: 1 });
+        input
+    };
+    let first = own(&mut bench, "a");
+    assert!(bench.engine.take(&first, minute(1)));
+    bench.collect();
+    bench.crash(1, deployments());
+    bench.engine.remember(0, &first);
+    bench.engine.remember_own_ids(OwnIds { count: 2, ..OwnIds::default() });
+    let second = own(&mut bench, "b");
+    assert!(bench.engine.take(&second, minute(2)));
+    assert!(!bench.engine.take(&first, minute(3)), "two ids are remembered, and it is one of them");
 }
 
 #[test]
