@@ -39,7 +39,8 @@ pub(super) fn check(evidence: &Evidence, _calm: &Evidence) -> Vec<String> {
     let homes: BTreeSet<(u16, &str)> = fired.keys().map(|(partition, _, key)| (*partition, *key)).collect();
     let mut found: Vec<_> = sites
         .iter()
-        .filter(|site| !homes.iter().any(|(_, key)| key == site))
+        // A wall clock that was set back at once may stay behind what had come for the whole run.
+        .filter(|site| evidence.plan.faults.clock_steps == 0 && !homes.iter().any(|(_, key)| key == site))
         .map(|site| format!("no schedule ever came for {site}"))
         .collect();
     let mut missed = 0;
