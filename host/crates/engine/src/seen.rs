@@ -82,16 +82,17 @@ impl Packets {
 
     /// Takes a part of the last message with this identifier, or the first part of another.
     fn take(&mut self, redelivery: &Redelivery, part: Part) {
-        if !self.sessions.contains_key(&redelivery.session) {
-            self.forget_sessions();
-            self.sessions.insert(redelivery.session.clone(), Session::default());
-        }
-        // A session that speaks much takes nothing from one that is quiet; of many, each has little on its way.
-        let most = (limits::REDELIVERIES / self.sessions.len()).max(limits::REDELIVERIES_EACH);
         self.taken += 1;
+        // A session that speaks much takes nothing from one that is quiet; of many, each has little on its way.
+        let share = limits::REDELIVERIES / self.sessions.len().max(1);
+        let most = share.max(limits::REDELIVERIES_EACH);
         if let Some(session) = self.sessions.get_mut(&redelivery.session) {
-            session.take(redelivery, part, self.taken, most);
+            return session.take(redelivery, part, self.taken, most);
         }
+        self.forget_sessions();
+        let mut session = Session::default();
+        session.take(redelivery, part, self.taken, most);
+        self.sessions.insert(redelivery.session.clone(), session);
     }
 
     /// Makes room for one more session: of too many, the half that was quiet for longest is forgotten.
