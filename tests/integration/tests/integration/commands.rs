@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use crate::broker::{Broker, free_port};
 use crate::client::{Mqtt, wait_until};
 use crate::host::{Host, request};
-use crate::why::{RELAY, SITES, asked, decisions};
+use crate::why::{RELAY, SITES, asked, decisions, told_to_switch};
 
 /// Presses the button for the `n`th time, over HTTP: the broker may be away.
 fn press(host: &Host, n: u8) -> Result<()> {
@@ -90,13 +90,7 @@ fn each_end_of_a_command_is_reached_over_the_embedded_broker_and_told_to_its_rul
 #[test]
 fn what_was_asked_of_a_device_that_never_reported_it_is_shown_without_a_time() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let port = free_port()?;
-    let mut host = Host::new(folder.path(), &format!("[broker]\nlisten = \"127.0.0.1:{port}\"\n{SITES}"))?;
-    host.deploy("relay", "relay", RELAY)?;
-    host.start()?;
-    let client = Mqtt::connect(port, "home", "home/lamp/set")?;
-    press(&host, 1)?;
-    client.hears("the lamp is switched", |heard| !heard.is_empty())?;
+    let (mut host, ..) = told_to_switch(folder.path(), "")?;
     let shown = lamp(&host)?;
     assert_eq!((&shown["since"], &shown["reported"], &shown["desired"]), (&Json::Null, &Json::Null, &json!(true)));
     host.stop()

@@ -8,9 +8,9 @@ use anyhow::Result;
 
 use crate::broker::Broker;
 use crate::client::{Mqtt, wait_until};
-use crate::delivery::Receiver;
 use crate::host::{Host, hears_all};
 use crate::kills::{LIFE_MS, Walk, is_balanced, wanted};
+use crate::receiver::Receiver;
 
 /// Doors that are opened at once in the run without kills: what people are told of them waits for one receiver.
 const AT_ONCE: u64 = 400;

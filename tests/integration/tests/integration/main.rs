@@ -8,6 +8,7 @@ mod device;
 mod heating;
 mod host;
 mod proxy;
+mod receiver;
 
 mod absent;
 mod backtest;

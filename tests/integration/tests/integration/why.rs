@@ -108,8 +108,8 @@ pub(crate) fn decisions(host: &Host) -> Result<Vec<Json>> {
     text.lines().map(|line| serde_json::from_str(line).with_context(|| line.to_owned())).collect()
 }
 
-/// A button's report that, over a timer, an emission, a command and its completion, ended in one more emission.
-fn relayed(folder: &std::path::Path, rest: &str) -> Result<(Host, u16, String)> {
+/// A host on its own broker at a port, whose button was pressed and whose lamp was told to switch; the command's id.
+pub(crate) fn told_to_switch(folder: &std::path::Path, rest: &str) -> Result<(Host, u16, Mqtt, String)> {
     let port = crate::broker::free_port()?;
     let mut host = Host::new(folder, &format!("[broker]\nlisten = \"127.0.0.1:{port}\"\n{SITES}{rest}"))?;
     host.deploy("relay", "relay", RELAY)?;
@@ -118,6 +118,12 @@ fn relayed(folder: &std::path::Path, rest: &str) -> Result<(Host, u16, String)> 
     client.publish("home/button", r#"{"on":true}"#)?;
     let heard = client.hears("the lamp is switched", |heard| !heard.is_empty())?;
     let command = heard[0].effect.clone().context("the effect's id travels with it")?;
+    Ok((host, port, client, command))
+}
+
+/// A button's report that, over a timer, an emission, a command and its completion, ended in one more emission.
+fn relayed(folder: &std::path::Path, rest: &str) -> Result<(Host, u16, String)> {
+    let (mut host, port, client, command) = told_to_switch(folder, rest)?;
     crate::client::wait_until("the sink's answer is journalled", || {
         Ok(asked(&host, &[&command])?["facts"].to_string().contains("accepted"))
     })?;
